@@ -153,6 +153,9 @@ _LATER_FIELDS = (
     "mail",
 )
 
+_NOT_BUILT = ("marks", "found", "images", "asleep", "approved", "repository", "from_fork", "read_only_cache")
+"""Fields that aren't part of the digest. Images are added to it separately."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
@@ -169,7 +172,8 @@ class EnvironmentSpec:
     sets no other field. ``mail``: it has a mail catcher. ``asleep``: nothing is started; the first request does that.
     ``approved``: a person approved this commit. ``repository`` is its ID at the Git host, whatever its name in
     eph.yaml. ``from_fork``: the commit isn't the repository's own, so its build must not change what other environments
-    use. These four say how an update runs, not what is built, so they aren't part of the digest.
+    use. ``read_only_cache``: its build starts with the repository's cache and never saves one. These five say how an
+    update runs, not what is built, so they aren't part of the digest.
     """
 
     name: str
@@ -200,6 +204,7 @@ class EnvironmentSpec:
     approved: bool = False
     repository: str = ""
     from_fork: bool = False
+    read_only_cache: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -237,6 +242,7 @@ class EnvironmentSpec:
             approved=data.get("approved", False),
             repository=data.get("repository", ""),
             from_fork=data.get("from_fork", False),
+            read_only_cache=data.get("read_only_cache", False),
         )
 
     @property
@@ -257,7 +263,7 @@ class EnvironmentSpec:
     def digest(self) -> str:
         """Sixteen hex digits that change if the environment would be built differently. Marks don't count."""
         data = self.to_json()
-        for aside in ("marks", "found", "images", "asleep", "approved", "repository", "from_fork"):
+        for aside in _NOT_BUILT:
             del data[aside]
         without_effect = (() if self.database_servers else _SERVER_SETTINGS) + (() if self.mail else _MAIL_SETTINGS)
         for aside in MACHINE_SETTINGS + without_effect:

@@ -20,6 +20,7 @@ from programs.eph_yaml.durations import format_duration, parse_duration
 from programs.kit.server_engines import engines, redis
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
 from stacks import keys
+from stacks.model import RefKind
 from tests.config.small_recipes import CONTEXT, HEAD, WEB, config_error, make_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -331,3 +332,13 @@ def test_duration_survives_a_round_trip(seconds: int) -> None:
     length = timedelta(seconds=seconds)
     written = format_duration(length)
     assert len(written) > 7 or parse_duration(written) == length
+
+
+@pytest.mark.parametrize(("kind", "read_only"), [(RefKind.BRANCH, False), (RefKind.TAG, False), (RefKind.DEPLOY, True)])
+def test_only_label_deploys_never_save_the_build_cache(kind: RefKind, read_only: bool) -> None:
+    """M4. How an update runs isn't part of the digest, so nothing that exists is rebuilt."""
+    assert not make_recipe(WEB).spec.read_only_cache
+    spec = make_recipe(WEB, replace(CONTEXT, key=keys.ref(12345, kind, "feat"), head_ref="feat")).spec
+    assert spec.read_only_cache is read_only
+    assert EnvironmentSpec.from_json(spec.to_json()) == spec
+    assert replace(spec, read_only_cache=not read_only).digest == spec.digest

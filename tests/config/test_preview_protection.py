@@ -86,7 +86,7 @@ def test_people_by_name_are_allowed_if_there_is_an_identity_provider() -> None:
 def test_environments_from_before_keep_their_digest_and_are_still_read() -> None:
     plain, protected = build_spec("{sign_in: none}", "asked"), build_spec("{}", "asked")
     old = plain.to_json()
-    for key in (*_LATER_FIELDS, "images", "found", "asleep", "approved", "from_fork"):
+    for key in (*_LATER_FIELDS, "images", "found", "asleep", "approved", "from_fork", "read_only_cache"):
         del old[key]
     for service in old["services"]:
         for key in ("image", "port", "schedule", "after", "volumes", "resources"):

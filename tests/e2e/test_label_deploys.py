@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo import leak_check
+from programs.kit.build_cache import archives
 from tests.cli import clones
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Site, shop_files, wait_until
@@ -194,27 +195,32 @@ def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(
 
 
 def files_of_the_active_version(site: Site) -> dict[str, bytes]:
-    """Its state, tag and history, its route, and what its processes are started with; and which processes run."""
+    """Its state, tag and history, its route, what its processes are started with, and the cache that its next build
+    starts with; and which processes run."""
     name = json.loads((site.eph_home / "gateway" / "routes" / f"{ROUTE}.json").read_text())["environment"]
     found = [path for path in (site.eph_home / "backend" / ".pulumi").glob("*/*/branch-*") if path.is_file()]
     found += (site.eph_home / "backend" / ".pulumi" / "history").glob("*/branch-*/*")
     found.append(site.eph_home / "gateway" / "routes" / f"{ROUTE}.json")
     found += (path for path in site.target_settings.root.rglob(f"{name}.*") if path.suffix in (".json", ".conf"))
+    found += archives.folder(site.target_settings).iterdir()
     read = {str(path): path.read_bytes() for path in found}
     return {**read, "processes": repr(leak_check.processes(f"/{name}/home")).encode()}
 
 
 @pytest.mark.exhaustive
 def test_deploying_the_active_version_leaves_it_byte_identical(site: Site) -> None:
-    """M1, M2: the same commit under a label is a second environment, from its start to its end."""
+    """M1, M2, M4: the same commit under a label is a second environment, from its start to its end. Each of its builds
+    adds a file to its cache."""
     files = shop_files()
     trigger = "triggers:\n  - type: branch\n    branches: [main]\n"
     text = files["eph.yaml"].replace("triggers:\n", trigger) + APP
-    commit = site.forge.push(REPOSITORY, "main", {**files, "eph.yaml": text})
+    build = 'echo built > built.txt; mkdir -p "$PIP_CACHE_DIR"; touch "$PIP_CACHE_DIR/$(date +%s%N)"\n'
+    commit = site.forge.push(REPOSITORY, "main", {**files, "eph.yaml": text, "build.sh": build})
     wait_until("main is active", lambda: "" if site.page(ROUTE).data.get("commit") == commit else "not yet", 120)
     wait_until("nothing is under way", lambda: str(site.api("status")["running"] or ""), 60)
     before = files_of_the_active_version(site)
     assert len(before) > 6
+    assert any(path.endswith(archives.SUFFIX) for path in before)
     made = deploy(site, "copy", "--version", commit, "--wait")
     assert (made["commit"], site.page(f"copy.{ROUTE}").data["commit"]) == (commit, commit)
     assert files_of_the_active_version(site) == before

@@ -255,6 +255,7 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         mail=config.mail,
         repository=str(context.key.repository),
         from_fork=context.from_fork,
+        read_only_cache=context.key.kind is RefKind.DEPLOY,
         **target_fields,
     )
 

@@ -1,8 +1,9 @@
 """Runs a build: in a slot of the machine, with the environment's build cache.
 
 A build starts with a copy of the repository's archive that nothing else can reach, not even the environment's services
-that already run. A build of the repository's own commits that changed its copy replaces the archive; a fork's never
-does, so it can't change what others build from. No problem with a cache ever fails a build.
+that already run. A build of the repository's own branches and pull requests that changed its copy replaces the archive.
+A fork's and a label deploy's never do, so they can't change what others build from. No problem with a cache ever fails
+a build.
 """
 
 from __future__ import annotations
@@ -29,10 +30,16 @@ from programs.steps import StepName
 
 @dataclass(frozen=True, slots=True)
 class BuildSource:
-    """Whose build cache it uses. ``repository`` is its ID at the Git host; without one, no cache is used."""
+    """Whose build cache it uses. ``repository`` is its ID at the Git host; without one, no cache is used.
+    ``read_only``: it never changes the repository's archive."""
 
     repository: str = ""
     from_fork: bool = False
+    read_only: bool = False
+
+    @property
+    def may_change_archive(self) -> bool:
+        return not (self.from_fork or self.read_only)
 
 
 def run(
@@ -57,7 +64,7 @@ def _run(
     transfer = CacheTransfer(settings, environment, replace(workspace, cache=_folder(settings, environment, workspace)))
     filled = _fill(transfer, source)
     command_runner.run(settings, environment, transfer.workspace, _in_background(command))
-    if not source.from_fork:
+    if source.may_change_archive:
         _save(transfer, filled)
     # From now on the environment's services may change it.
     archives.write_state(settings, environment, CacheState(source.repository))
@@ -125,7 +132,7 @@ def _unpack(transfer: CacheTransfer, source: BuildSource) -> None:
         except (OSError, TargetError) as error:
             output.add([wording.not_used(error)])
             _empty(transfer)
-            if not source.from_fork:
+            if source.may_change_archive:
                 archives.remove(transfer.settings, source.repository)
 
 

@@ -98,8 +98,8 @@ class LocalProgram:
     def _build(self, ready: list[Resource]) -> list[Resource]:
         if self.spec.build is None:
             return ready
-        source = {"repository": self.spec.repository, "from_fork": self.spec.from_fork}
-        props = {**self._command_props("build", self.spec.build), **source}
+        source = ("repository", "from_fork", "read_only_cache")
+        props = self._command_props("build", self.spec.build) | {name: getattr(self.spec, name) for name in source}
         return [resources.Command("build", props, _after(*ready))]
 
     def _seed_and_migrate(self, databases: Mapping[str, DatabaseResource], ready: list[Resource]) -> list[Resource]:

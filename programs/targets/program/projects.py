@@ -147,7 +147,7 @@ def _build(host: ProgramHost, name: str, checkout: Path, props: Props) -> Worksp
         env = {**outbound.proxy_variables(host), **props["env"]}
         hidden = tuple(props["env"][variable] for variable in props["secrets"])
         run = CommandRun("build", "build", build["command"], int(build["timeout"]), env, hidden)
-        source = BuildSource(props["repository"], props["from_fork"])
+        source = BuildSource(props["repository"], props["from_fork"], props["read_only_cache"])
         return builds.run(host, name, workspace, run, source)
     return workspace
 

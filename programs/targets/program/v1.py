@@ -104,6 +104,7 @@ def export_project(spec: EnvironmentSpec, version: str) -> None:
             "approved": spec.approved,
             "repository": spec.repository,
             "from_fork": spec.from_fork,
+            "read_only_cache": spec.read_only_cache,
             "host": spec.host,
             "sign_in": spec.sign_in,
             "allow": list(spec.allow),

@@ -97,7 +97,8 @@ def _build(host: StaticHost, name: str, checkout: Path, props: Mapping[str, Any]
         env = {**outbound.proxy_variables(host), **props["env"]}
         hidden = tuple(props["env"][variable] for variable in props["secrets"])
         run = CommandRun("build", "build", props["build"]["command"], int(props["build"]["timeout"]), env, hidden)
-        builds.run(builder, name, workspace, run, BuildSource(props["repository"], props["from_fork"]))
+        source = BuildSource(props["repository"], props["from_fork"], props["read_only_cache"])
+        builds.run(builder, name, workspace, run, source)
     finally:
         domains.remove(builder, name)
 

@@ -72,6 +72,7 @@ def export_site(spec: EnvironmentSpec, version: str) -> None:
             "secrets": sorted(spec.secrets),
             "repository": spec.repository,
             "from_fork": spec.from_fork,
+            "read_only_cache": spec.read_only_cache,
             "folder": spec.options["root"],
             "fallback": spec.options["fallback"],
             "host": spec.host,

@@ -33,6 +33,7 @@ pytestmark = [
 ]
 SHOP_REPOSITORY = BuildSource("42")
 FORK = BuildSource("42", from_fork=True)
+LABEL_DEPLOY = BuildSource("42", read_only=True)
 WRITE = 'mkdir -p "$PIP_CACHE_DIR" && echo wheel >"$PIP_CACHE_DIR/wheel"'
 READ = 'cat "$PIP_CACHE_DIR/wheel"'
 IS_EMPTY = '[ -z "$(ls "$XDG_CACHE_HOME")" ]'
@@ -209,14 +210,15 @@ def test_service_cannot_change_what_the_next_build_starts_with(isolated: Isolate
 
 
 @pytest.mark.long
-def test_fork_reads_the_cache_and_cannot_change_it(isolated: Isolated) -> None:
-    """S3 T1: a fork can't poison what others build from."""
-    build(isolated, BLOG, WRITE, FORK)
+@pytest.mark.parametrize("reader", [FORK, LABEL_DEPLOY], ids=["fork", "label deploy"])
+def test_forks_and_label_deploys_read_the_cache_and_cannot_change_it(isolated: Isolated, reader: BuildSource) -> None:
+    """S3 T1 M4: they can't poison what others build from, the active version included."""
+    build(isolated, BLOG, WRITE, reader)
     assert archives.list_archives(isolated.here) == []
     cleanup.purge(isolated.here, BLOG)
     build(isolated, SHOP, WRITE)
     before = archive_of(isolated).read_bytes()
-    assert build(isolated, BLOG, f'{READ} && echo poison >"$PIP_CACHE_DIR/wheel"', FORK) == "wheel\n"
+    assert build(isolated, BLOG, f'{READ} && echo poison >"$PIP_CACHE_DIR/new"', reader) == "wheel\n"
     assert archive_of(isolated).read_bytes() == before
     assert build(isolated, SHOP, READ) == "wheel\n"
 
@@ -283,10 +285,13 @@ def test_caches_can_be_disabled(isolated: Isolated) -> None:
 
 
 @pytest.mark.long
-def test_damaged_archive_does_not_fail_the_build(isolated: Isolated, events: list[StepEvent]) -> None:
+@pytest.mark.parametrize("reader", [FORK, LABEL_DEPLOY], ids=["fork", "label deploy"])
+def test_damaged_archive_does_not_fail_the_build(
+    isolated: Isolated, events: list[StepEvent], reader: BuildSource
+) -> None:
     archive_of(isolated).parent.mkdir(exist_ok=True)
     archive_of(isolated).write_bytes(b"not an archive" * 1000)
-    build(isolated, BLOG, IS_EMPTY, FORK)
+    build(isolated, BLOG, IS_EMPTY, reader)
     assert archive_of(isolated).exists()
     build(isolated, SHOP, IS_EMPTY)
     assert not archive_of(isolated).exists()
@@ -329,9 +334,10 @@ def test_commits_of_an_environment_share_the_cache(pulumi: LocalMachine, reposit
     # The cache of the first commit is gone with its checkout.
     assert len(list(archives.environment_folder(pulumi.settings, own.name).iterdir())) == 1
     poison = CommandSpec(f'{READ} >version.txt; echo poison >"$PIP_CACHE_DIR/new"')
-    source = replace(own.source, commit=repository.push({"README": "three"}))
-    pulumi.up(replace(own, source=source, build=poison, from_fork=True))
-    assert pulumi.get() == "wheel"
+    for reader in (replace(own, from_fork=True), replace(own, read_only_cache=True)):
+        source = replace(own.source, commit=repository.push({"README": str(reader)}))
+        pulumi.up(replace(reader, source=source, build=poison))
+        assert pulumi.get() == "wheel"
     assert b"poison" not in archives.path(pulumi.settings, "42").read_bytes()
     pulumi.destroy()
     assert pulumi.remaining() == []

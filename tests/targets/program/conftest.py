@@ -68,6 +68,7 @@ class ProgramMachine:
             "approved": False,
             "repository": "42",
             "from_fork": False,
+            "read_only_cache": False,
             "host": f"{NAME}.localhost",
             "sign_in": False,
             "allow": [],

@@ -82,7 +82,8 @@ def _run(host: LocalSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
     job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props), _step(props["title"]))
     if props["title"] == "build":
-        source = BuildSource(props.get("repository", ""), bool(props.get("from_fork")))
+        flags = (bool(props.get(name)) for name in ("from_fork", "read_only_cache"))
+        source = BuildSource(props.get("repository", ""), *flags)
         builds.run(host, props["environment"], joined(host, props), job, source)
     else:
         command_runner.run(host, props["environment"], joined(host, props), job)
