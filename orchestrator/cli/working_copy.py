@@ -14,7 +14,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import IO, cast
 from urllib.parse import urlsplit
 
 from orchestrator.cli import recipe_overrides, secret_files, wording
@@ -30,6 +32,8 @@ _IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for w
 )}  # fmt: skip
 _SCP_URL = re.compile(r"[^/:]+:(?!//)(.+)")
 SUBMODULE = "160000"
+REGULAR = "100"
+"""How the modes of files begin, executable or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +64,13 @@ def packed(folder: Path, options: PackOptions) -> Iterator[Bundle]:
     top = find_clone(folder)
     with tempfile.TemporaryDirectory(prefix="eph-deploy-") as made:
         clone = _Clone(top, Path(made))
-        if options.ref:
-            clone.stage_ref(options.ref)
-        else:
-            clone.stage()
-            changed = clone.changed_files(clone.git("write-tree"))
-            if not options.allow_secrets:
-                _refuse_secrets(top, changed)
+        commit = clone.stage_ref(options.ref) if options.ref else clone.stage()
+        if not options.allow_secrets:
+            _refuse_secrets(clone, clone.unpushed_files(clone.git("write-tree"), commit))
         if options.overrides:
             clone.edit(CONFIG_FILE, lambda text: recipe_overrides.apply(text, options.overrides))
         tree = clone.git("write-tree")
-        yield clone.pack(tree, len(clone.changed_files(tree)))
+        yield clone.pack(tree, len(clone.changed_files(tree, clone.head())))
 
 
 def find_clone(folder: Path) -> Path:
@@ -117,11 +117,14 @@ class _Clone:
         }  # fmt: skip
 
     def git(self, *words: str, text: bytes = b"") -> str:
-        settings = ["-c", "core.fsmonitor=false", "-c", "core.splitIndex=false", "-c", "core.untrackedCache=false"]
-        return _run(["git", "-C", str(self._top), *settings, *words], self._env, text)
+        return _run(self._command(*words), self._env, text)
 
-    def stage(self) -> None:
-        """Makes the temporary index contain the files as they are now."""
+    def _command(self, *words: str) -> list[str]:
+        settings = ["-c", "core.fsmonitor=false", "-c", "core.splitIndex=false", "-c", "core.untrackedCache=false"]
+        return ["git", "-C", str(self._top), *settings, *words]
+
+    def stage(self) -> str:
+        """Makes the temporary index contain the files as they are now. Returns the commit that they are based on."""
         tracked = _entries(self.git("ls-files", "--cached", "--stage", "-z"))
         submodules = {entry.partition("\t")[2] for entry in tracked if entry.startswith(SUBMODULE)}
         listed = set(_entries(self.git("ls-files", "--cached", "--others", "--exclude-standard", "-z")))
@@ -129,13 +132,16 @@ class _Clone:
         included = sorted(path for path in listed - excluded - submodules if not path.endswith("/"))
         self._update("--add", "--replace", "--remove", "--ignore-skip-worktree-entries", paths=included)
         self._update("--force-remove", paths=sorted(excluded))
+        return self.head()
 
-    def stage_ref(self, ref: str) -> None:
-        """Makes the temporary index contain that commit. A branch is as the remote had it when it was fetched."""
+    def stage_ref(self, ref: str) -> str:
+        """Makes the temporary index contain that commit, and returns it. A branch is as the remote had it when it was
+        fetched."""
         for name in (f"refs/remotes/origin/{ref}", ref):
             with contextlib.suppress(CliError):
-                self.git("read-tree", self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"))
-                return
+                commit = self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+                self.git("read-tree", commit)
+                return commit
         raise CliError(wording.deploys.no_such_ref(ref), wording.deploys.RUN_FETCH, ExitCode.USAGE)
 
     def edit(self, path: str, change: Callable[[str], str]) -> None:
@@ -147,27 +153,58 @@ class _Clone:
         blob = self.git("hash-object", "-w", "--no-filters", "--stdin", text=change(f"{text}\n").encode())
         self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
 
-    def changed_files(self, tree: str) -> list[str]:
-        """The files that HEAD doesn't contain in this form."""
-        words = ("ls-tree", "-r", "-z", "--full-tree", "--name-only", tree)
-        if not self._head():
-            return _entries(self.git(*words))
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Callable[[str], bytes]]:
+        """Reads files of the temporary index, all with one process. Links and submodules are empty."""
+        entries = (entry.partition("\t") for entry in _entries(self.git("ls-files", "--stage", "-z")))
+        blobs = {path: facts.split()[1] for facts, _, path in entries if facts.startswith(REGULAR)}
+        batch, pipe = self._command("cat-file", "--batch"), subprocess.PIPE
+        with subprocess.Popen(batch, env=self._env, stdin=pipe, stdout=pipe) as git:
+            requests, answers = cast("tuple[IO[bytes], IO[bytes]]", (git.stdin, git.stdout))
+
+            def read(path: str) -> bytes:
+                if path not in blobs:
+                    return b""
+                requests.write(f"{blobs[path]}\n".encode())
+                requests.flush()
+                size = int(answers.readline().split()[-1])
+                return answers.read(size + 1)[:size]
+
+            yield read
+
+    def changed_files(self, tree: str, commit: str) -> list[str]:
+        """The files that the commit doesn't contain in this form: all without a commit."""
+        if not commit:
+            return _entries(self.git("ls-tree", "-r", "-z", "--full-tree", "--name-only", tree))
         options = ("-r", "-z", "--name-only", "--no-renames", "--diff-filter=d")
-        return _entries(self.git("diff-tree", *options, "HEAD", tree))
+        return _entries(self.git("diff-tree", *options, commit, tree))
+
+    def unpushed_files(self, tree: str, commit: str) -> list[str]:
+        """The files that none of the commit's nearest ancestors on a remote-tracking branch contains in this form."""
+        found = [set(self.changed_files(tree, pushed)) for pushed in self._pushed(commit) or ("",)]
+        return sorted(set.intersection(*found))
+
+    def _pushed(self, commit: str) -> list[str]:
+        """The commit itself if it was pushed. There may be several after a merge, and none without a remote."""
+        if not commit:
+            return []
+        listed = self.git("rev-list", "--boundary", commit, "--not", "--remotes").split()
+        return [line.removeprefix("-") for line in listed if line.startswith("-")] if listed else [commit]
 
     def pack(self, tree: str, changed: int) -> Bundle:
-        head = self._head()
+        head = self.head()
         commit = self.git("commit-tree", tree, "-m", wording.deploys.commit_message(head))
         bare = ["git", "--git-dir", str(self._bare)]
         _run([*bare, "update-ref", REF, commit], self._env)
         _run([*bare, "bundle", "create", "--quiet", "--version=2", str(self._bundle), REF], self._env)
         return Bundle(self._bundle, commit, changed)
 
-    def _head(self) -> str:
+    def head(self) -> str:
+        """Empty before the first commit."""
         try:
             return self.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         except CliError:
-            return ""  # before the first commit
+            return ""
 
     def _excluded(self) -> set[str]:
         if not (self._top / IGNORE_FILE).is_file():
@@ -181,8 +218,9 @@ class _Clone:
             self.git("update-index", *options, "-z", "--stdin", text=text)
 
 
-def _refuse_secrets(top: Path, changed: list[str]) -> None:
-    found = [path for path in changed if secret_files.looks_secret(top, path)]
+def _refuse_secrets(clone: _Clone, paths: list[str]) -> None:
+    with clone.reader() as read:
+        found = [path for path in paths if secret_files.looks_secret(path, partial(read, path))]
     if found:
         problem = wording.deploys.look_secret(found[:MAX_LISTED], len(found) - MAX_LISTED)
         raise CliError(problem, wording.deploys.exclude_secrets(IGNORE_FILE), ExitCode.USAGE)

@@ -90,12 +90,14 @@ def test_ephignore_also_excludes_committed_files(clone: Clone, tmp_path: Path) -
         ("id_ed25519", "x"),
         ("config.py", "KEY = 'AKIAABCDEFGHIJKLMNOP'"),
         ("notes.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc"),
+        (".env.sample", "KEY=AKIAABCDEFGHIJKLMNOP"),
+        ("deploy.pub", "-----BEGIN RSA PRIVATE KEY-----\nabc"),
     ],
 )
 def test_files_that_look_like_secrets_are_refused_unless_forced(
     clone: Clone, tmp_path: Path, path: str, text: str
 ) -> None:
-    clone.write({path: text, ".env.example": "A="})
+    clone.write({path: text, ".env.example": "A=\nKEY=AKIAIOSFODNN7EXAMPLE\n"})
     with pytest.raises(CliError, match="look like secrets") as error, working_copy.packed(clone.folder, PackOptions()):
         pass
     assert path in error.value.message
@@ -103,13 +105,60 @@ def test_files_that_look_like_secrets_are_refused_unless_forced(
     assert upload(clone, tmp_path, PackOptions(allow_secrets=True))[1][path] == text
 
 
-def test_a_committed_file_that_looks_like_a_secret_is_packed_until_it_changes(clone: Clone, tmp_path: Path) -> None:
+def push(clone: Clone, branch: str = "main") -> None:
+    """As far as the clone knows."""
+    clone.git("update-ref", f"refs/remotes/origin/{branch}", "HEAD")
+
+
+def refused(clone: Clone, options: PackOptions = DEFAULTS) -> bool:
+    try:
+        with working_copy.packed(clone.folder, options):
+            return False
+    except CliError as error:
+        return "look like secrets" in error.message
+
+
+def test_a_pushed_file_that_looks_like_a_secret_is_packed_until_it_changes(clone: Clone, tmp_path: Path) -> None:
     """Everyone who can read the repository has it already."""
     clone.commit({"tests/fixture.key": "not secret"})
+    assert refused(clone), "nothing of this clone was pushed"
+    push(clone)
+    clone.commit({"kept.txt": "not pushed"})
     assert "tests/fixture.key" in upload(clone, tmp_path)[1]
     clone.write({"tests/fixture.key": "real"})
-    with pytest.raises(CliError, match=r"fixture\.key"), working_copy.packed(clone.folder, PackOptions()):
-        pass
+    assert refused(clone)
+
+
+def test_a_commit_that_was_not_pushed_is_checked(clone: Clone, tmp_path: Path) -> None:
+    push(clone)
+    clone.git("checkout", "-qb", "feat")
+    clone.commit({".env": "A=b"})
+    clone.commit({"kept.txt": "later"})
+    assert refused(clone)
+    clone.git("checkout", "-q", "main")
+    assert not refused(clone)
+    assert refused(clone, PackOptions(ref="feat")), "a branch that only this clone has"
+    assert upload(clone, tmp_path, PackOptions(allow_secrets=True, ref="feat"))[1][".env"] == "A=b"
+
+
+def test_after_a_merge_files_of_every_pushed_branch_are_known(clone: Clone) -> None:
+    push(clone)
+    clone.git("checkout", "-qb", "other")
+    clone.commit({"tests/other.key": "not secret"})
+    push(clone, "other")
+    clone.git("checkout", "-q", "main")
+    clone.commit({"tests/main.key": "not secret"})
+    push(clone)
+    clone.git("merge", "-q", "other")
+    assert not refused(clone)
+    clone.commit({"tests/new.key": "real"})
+    assert refused(clone)
+
+
+def test_a_link_and_a_submodule_are_no_secrets(clone: Clone) -> None:
+    (clone.folder / "link").symlink_to("kept.txt")
+    clone.git("update-index", "--add", "--cacheinfo", f"160000,{clone.git('rev-parse', 'HEAD')},module")
+    assert not refused(clone)
 
 
 def test_odd_states_of_a_clone(clone: Clone, tmp_path: Path) -> None:
