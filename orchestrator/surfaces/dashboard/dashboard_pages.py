@@ -164,7 +164,7 @@ def _app(routes: APIRouter, pages: DashboardPages) -> None:
         """All versions of one repository's app."""
         if not await pages.may_read(request):
             return pages.sign_in(request, to=request.url.path)
-        found = await pages.service(request).versions(repository)
+        found = await pages.service(request).versions(repository) if repository else []
         if not found:
             return pages.html(
                 "missing.html", request, 404, name=repository, hint=wording.dashboard.NO_VERSIONS, events=[]
