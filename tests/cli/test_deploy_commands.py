@@ -90,6 +90,10 @@ def test_deploy_reports_a_failure_and_what_is_left(eph: Eph, desk: FakeEnvironme
     assert "npm failed" in failed.stderr
     assert "no such module: cart" in failed.stderr
     assert "Everything it created was removed" in failed.stderr
+    desk.deploy_error_state = "replaced"
+    replaced = eph("deploy", "feat-x", "--ref", "feat")
+    assert replaced.exit_code == 1
+    assert ("eph versions" in replaced.stderr, "was removed" in replaced.stderr) == (True, False)
 
 
 @pytest.mark.parametrize("options", [("--ref", "a", "--version", "b"), ("--ref", "a", "--ttl", "0h")])

@@ -172,12 +172,7 @@ def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> Depl
         if item.state != "pending":
             for line in item.output:
                 output.print_note(line)
-            live = (
-                wording.environments.still_live(item.replaces[:7])
-                if item.replaces
-                else wording.environments.NOTHING_LEFT
-            )
-            raise CliError(wording.environments.deploy_failed(item.label, item.error), live)
+            raise CliError(wording.environments.deploy_failed(item.label, item.error), _what_is_left(item))
         if item.progress != shown:
             shown = item.progress
             output.print_note(f"{item.label}: {shown}")
@@ -187,6 +182,12 @@ def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> Depl
                 wording.environments.continues_with(item.ref),
             )
         time.sleep(POLL_INTERVAL)
+
+
+def _what_is_left(item: DeployItem) -> str:
+    if item.state == "replaced":
+        return wording.environments.SEE_NEWER
+    return wording.environments.still_live(item.replaces[:7]) if item.replaces else wording.environments.NOTHING_LEFT
 
 
 def _until_ready(client: ApiClient, item: DeployItem, timeout: float) -> None:

@@ -43,6 +43,7 @@ def still_live(commit: str) -> str:
 
 
 NOTHING_LEFT = "Everything it created was removed."
+SEE_NEWER = "See the newer one with `eph versions`."
 
 
 def deploy_failed(label: str, error: str) -> str:

@@ -26,7 +26,8 @@ class FakeDeploys(FakeEnvironments):
         self.uploaded = b""
         """The last uploaded bundle."""
         self.deploy_error = ""
-        """If set, every deploy fails with it."""
+        """If set, every deploy ends with it."""
+        self.deploy_error_state = "failed"
         self.deploy_output: tuple[str, ...] = ()
         self.deploy_url = ""
         """The URL of a finished deploy, if it isn't the label's below the shop."""
@@ -70,5 +71,5 @@ class FakeDeploys(FakeEnvironments):
             raise DeployNotFound(deploy_wording.deploy_not_found(deploy))
         found = self.deploys[deploy]
         if self.deploy_error:
-            return replace(found, state="failed", error=self.deploy_error, output=self.deploy_output)
+            return replace(found, state=self.deploy_error_state, error=self.deploy_error, output=self.deploy_output)
         return replace(found, state="deployed", url=self.deploy_url or f"http://{found.host}:8080")
