@@ -105,7 +105,7 @@ def set_seed_state(settings: HostSettings, environment: str, name: str, new_stat
 def recreate(settings: HostSettings, environment: str, name: str) -> None:
     """Recreates the database because its seed was interrupted."""
     with _session(settings) as session:
-        postgres.execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        _drop_database(session, name)
         _create_database(session, name)
         _comment(session, OwnedObject("ROLE", name, environment), settings)
 
@@ -119,8 +119,16 @@ def drop(settings: HostSettings, names: list[str]) -> None:
 
 
 def _drop(session: psycopg.Connection[Any], name: str) -> None:
-    postgres.execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    _drop_database(session, name)
     postgres.execute(session, "DROP ROLE IF EXISTS {}", name)
+
+
+def _drop_database(session: psycopg.Connection[Any], name: str) -> None:
+    """PostgreSQL drops no template, and the environment, as the owner, can declare its database as one."""
+    templates = "SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate"
+    if session.execute(templates, [name]).fetchone():
+        postgres.execute(session, "ALTER DATABASE {} IS_TEMPLATE false", name)
+    postgres.execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
 def list_owned(settings: HostSettings) -> list[OwnedObject]:

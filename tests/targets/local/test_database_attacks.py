@@ -73,6 +73,20 @@ def test_an_environments_role_cannot_change_who_owns_what(isolated: Isolated, st
         postgres.execute(session, statement, *[SHOP_DATABASE] * statement.count("{}"))
 
 
+@pytest.mark.parametrize("statement", ["IS_TEMPLATE true", "CONNECTION LIMIT 0"])
+def test_an_owner_cannot_keep_its_database_from_being_dropped(isolated: Isolated, statement: str) -> None:
+    """S3 C1: PostgreSQL doesn't drop a template, and an owner may declare its database as one."""
+    here = isolated.here
+    url = environment_databases.create(here, SHOP, SHOP_DATABASE)
+    with database_session(here, url, autocommit=True) as session:
+        postgres.execute(session, f"ALTER DATABASE {{}} WITH {statement}", SHOP_DATABASE)
+    environment_databases.recreate(here, SHOP, SHOP_DATABASE)
+    with postgres.connect(here) as session:
+        postgres.execute(session, f"ALTER DATABASE {{}} WITH {statement}", SHOP_DATABASE)
+    cleanup.purge(here, SHOP)
+    assert environment_databases.list_owned(here) == []
+
+
 def test_databases_of_earlier_versions_are_found_with_their_seeds(isolated: Isolated) -> None:
     """L2 D2: their seed's state is in the comment of the database, and a finished seed isn't repeated."""
     here = isolated.here
