@@ -68,6 +68,9 @@ Git = Callable[..., str]
 class Site:
     """``home`` contains everything: the forge, Eph's own home, its logs, temporary files."""
 
+    domains: tuple[str, ...] = ()
+    """More domains that repositories can select."""
+
     def __init__(
         self, home: Path, webhooks: bool = True, ledger_url: str = "", local: str = "", files: Files | None = None
     ) -> None:
@@ -103,6 +106,7 @@ class Site:
         toolbox = json.dumps(demo_world.python_prefixes())
         return (
             f'home = "{self.eph_home}"\ninterval = {CYCLE}\nledger_url = "{self.ledger_url}"\n'
+            f"domains = {json.dumps(self.domains)}\n"
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
             f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = ["{REPOSITORY}"]\n'
@@ -367,13 +371,18 @@ class Site:
 
 @contextlib.contextmanager
 def running_site(
-    webhooks: bool = True, ledger_url: str = "", local: str = "", files: Files | None = None
+    webhooks: bool = True,
+    ledger_url: str = "",
+    local: str = "",
+    files: Files | None = None,
+    domains: tuple[str, ...] = (),
 ) -> Iterator[Site]:
     """Stops everything at the end; leftovers fail the tests that used it. ``local``: more settings of that target, in
     which ``{gateway_port}`` stands for the gateway's. ``files``: the repository's, instead of the sample shop."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
     site = Site(home, webhooks, ledger_url, local, files)
+    site.domains = domains
     try:
         site.open()
         yield site
