@@ -41,13 +41,18 @@ MAX_SOCKET_FOLDER = 80
 """Bytes; the kernel's limit for the path of a unix socket is 107, and PostgreSQL appends a name."""
 LOOPBACK = "127.0.0.1"
 AUTHENTICATION = "scram-sha-256"
+MAX_SESSIONS = 300
+ENVIRONMENT_SESSIONS = 280
+"""What the relay opens at most. Sessions that aren't authenticated yet take slots of the administrator, too."""
 OPTIONS = {
     "password_encryption": AUTHENTICATION,
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "max_connections": "300",
+    "max_connections": str(MAX_SESSIONS),
+    "superuser_reserved_connections": "10",
+    "authentication_timeout": "15s",
     "shared_buffers": "32MB",
     "autovacuum_naptime": "5min",
     "temp_file_limit": "1GB",

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from programs.kit.isolation import local_addresses, wording
+from programs.kit.isolation.lookups import Lookups
 from programs.kit.isolation.streams import RequestHead, encode, end_to_end, read_head, splice
 from programs.kit.isolation.upstream_proxy import Streams, UpstreamProxy, is_private_name
 
@@ -60,9 +61,12 @@ class Destination(NamedTuple):
 
 
 class EgressProxy:
+    """Of one environment."""
+
     def __init__(self, allow: Sequence[str] = (), upstream: str = "") -> None:
         self._allow = [ipaddress.ip_network(item) for item in allow]
         self._upstream = UpstreamProxy.parse(upstream) if upstream else None
+        self._lookups = Lookups()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -105,12 +109,12 @@ class EgressProxy:
     async def _permitted_addresses(self, host: str, port: int) -> list[Address]:
         """Empty if only the upstream proxy can resolve the name."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except socket.gaierror:
+            found = await self._lookups.addresses(host, port)
+        except (socket.gaierror, TimeoutError):
             if self._upstream and not is_private_name(host):
                 return []
             raise
-        addresses = [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found]
+        addresses = [ipaddress.ip_address(item) for item in found]
         permitted = [address for address in addresses if self.permits(address)]
         if not permitted or (self._upstream and len(permitted) < len(addresses)):
             raise Refused(wording.not_public(host))

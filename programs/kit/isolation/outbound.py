@@ -22,9 +22,11 @@ def ensure(
     elsewhere: bool = False,
     database: tuple[str, int] = _NO_DATABASE,
     database_port: int = _DATABASE_PORT,
+    database_connections: int = 0,
 ) -> None:
     """Keeps the relay of these settings running. ``url_template`` is the URL of environments. ``elsewhere``: they don't
-    run on this machine. ``database`` is the server's address, and ``database_port`` its port inside domains."""
+    run on this machine. ``database`` is the server's address, ``database_port`` its port inside domains, and
+    ``database_connections`` how many it has for all of them (0: any number)."""
     files.make_folder(host.routes)
     parts = urlsplit(url_template.replace("{host}", "host"))
     config = RelayConfig(
@@ -37,6 +39,7 @@ def ensure(
         egress_allow=host.egress_allow if host.egress == "proxy" else None,
         egress_proxy=host.egress_proxy,
         public_scheme=parts.scheme if elsewhere else "",
+        database_connections=database_connections,
     )
     servers.ensure(host, config)
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-import socket
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
 
 from programs.kit import files
 from programs.kit.isolation import client_hello
 from programs.kit.isolation.egress import is_metadata
+from programs.kit.isolation.lookups import Lookups
 from programs.kit.isolation.streams import CHUNK, RequestHead, copy, encode, end_to_end, read_head, splice
 
 FILE = "public-hosts.json"
@@ -40,6 +40,7 @@ class PublicUrls:
         self._file = run_folder / FILE
         self._port = port
         self._tls = tls
+        self._lookups = Lookups()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         names = self._names()
@@ -73,17 +74,15 @@ class PublicUrls:
             return []
 
     async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        address = _LOOPBACK if name.endswith(LOOPBACK_SUFFIX) else await _resolve(name, self._port)
+        address = _LOOPBACK if name.endswith(LOOPBACK_SUFFIX) else await self._resolve(name)
         async with asyncio.timeout(CONNECT_SECONDS):
             return await asyncio.open_connection(address, self._port)
 
-
-async def _resolve(name: str, port: int) -> str:
-    found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    address = str(found[0][4][0]).partition("%")[0]
-    if is_metadata(ipaddress.ip_address(address)):
-        raise ConnectionRefusedError(address)
-    return address
+    async def _resolve(self, name: str) -> str:
+        address = (await self._lookups.addresses(name, self._port))[0]
+        if is_metadata(ipaddress.ip_address(address)):
+            raise ConnectionRefusedError(address)
+        return address
 
 
 async def _one_request(

@@ -2,7 +2,7 @@
 
 One process serves all environments. For each it has listening sockets on the domain's loopback: PostgreSQL, a proxy for
 outbound requests (``egress``), and the environment's own host names (``own_hosts``). A socket tells which environment
-a connection comes from, so none can speak for another.
+a connection comes from, so none can speak for another, and each has a limited number of connections.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from programs.kit.isolation import namespaces, sockets
+from programs.kit.isolation.connection_limits import ConnectionLimit
 from programs.kit.isolation.egress import EgressProxy
 from programs.kit.isolation.own_hosts import OwnHosts
 from programs.kit.isolation.public_urls import PublicUrls
@@ -28,7 +30,12 @@ from programs.kit.isolation.streams import Handler, splice
 PROXY_PORT = 3128
 SOCKET = "relay.sock"
 SCAN_SECONDS = 1.0
+DATABASE_CONNECTIONS = 64
+"""Of one environment. PostgreSQL counts a session for its role only once it's authenticated."""
+PROXY_CONNECTIONS = 128
+OWN_CONNECTIONS = 128
 log = logging.getLogger("eph.relay")
+GuardedHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class RelayConfig:
     egress_proxy: str = ""
     public_scheme: str = ""
     """``http`` or ``https`` if the environments run elsewhere, and their URLs lead there."""
+    database_connections: int = 0
+    """The most that all environments together have to PostgreSQL; 0: as many as it accepts."""
     code: str = ""
     """A digest of the code, because a process of an earlier version must not keep serving."""
 
@@ -79,7 +88,7 @@ class Relay:
         self._environments = Path(config.environments)
         self._served: dict[str, _Served] = {}
         self._lock = asyncio.Lock()
-        self._egress = None if config.egress_allow is None else EgressProxy(config.egress_allow, config.egress_proxy)
+        self._to_database = ConnectionLimit(config.database_connections)
 
     async def run(self) -> None:
         await self.scan()
@@ -118,17 +127,20 @@ class Relay:
         served = _Served(record)
         for listener, handler in zip(made, handlers.values(), strict=True):
             listener.setblocking(False)
-            served.servers.append(await asyncio.start_server(_guarded(handler), sock=listener))
+            served.servers.append(await asyncio.start_server(handler, sock=listener))
         return served
 
-    def _handlers(self, name: str) -> dict[int, Handler]:
-        handlers: dict[int, Handler] = {
-            self._config.own_port: self._own_urls(name),
-            self._config.database_port: self._database,
+    def _handlers(self, name: str) -> dict[int, GuardedHandler]:
+        """By the port in the environment's domain."""
+        config = self._config
+        found = {
+            config.own_port: guarded(self._own_urls(name), ConnectionLimit(OWN_CONNECTIONS)),
+            config.database_port: guarded(self._database, ConnectionLimit(DATABASE_CONNECTIONS, self._to_database)),
         }
-        if self._egress:
-            handlers[PROXY_PORT] = self._egress.handle
-        return handlers
+        if config.egress_allow is not None:
+            egress = EgressProxy(config.egress_allow, config.egress_proxy)
+            found[PROXY_PORT] = guarded(egress.handle, ConnectionLimit(PROXY_CONNECTIONS))
+        return found
 
     def _own_urls(self, name: str) -> Handler:
         config = self._config
@@ -158,10 +170,13 @@ class Relay:
         writer.close()
 
 
-def _guarded(handler: Handler) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def guarded(handler: Handler, limit: ConnectionLimit) -> GuardedHandler:
+    """Closes the connection once the handler ends or fails, and at once if it exceeds the limit."""
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await handler(reader, writer)
+            with limit.taken():
+                await handler(reader, writer)
         except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
             log.debug("a connection ended: %s", error)
         finally:
@@ -170,10 +185,18 @@ def _guarded(handler: Handler) -> Callable[[asyncio.StreamReader, asyncio.Stream
     return handle
 
 
+def _allow_many_files() -> None:
+    """Each connection takes two."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(path: str) -> None:
     config = RelayConfig.from_json(Path(path).read_text())
     os.chdir(config.folder)  # a short name: the kernel limits the path of a unix socket
     Path(SOCKET).unlink(missing_ok=True)
+    _allow_many_files()
     relay = Relay(config)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     asyncio.run(relay.run())

@@ -17,7 +17,13 @@ def ensure(settings: LocalSettings) -> None:
     if sandbox.kind(settings) == "none":
         return
     server = postgres.server_address(settings)
-    outbound.ensure(settings, settings.url, database=server, database_port=_database_port(settings))
+    outbound.ensure(
+        settings,
+        settings.url,
+        database=server,
+        database_port=_database_port(settings),
+        database_connections=0 if settings.postgres else postgres.ENVIRONMENT_SESSIONS,
+    )
 
 
 def inside_url(settings: LocalSettings, url: str) -> str:
