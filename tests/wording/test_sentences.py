@@ -56,6 +56,7 @@ from programs.kit import wording as kit_wording
 from programs.kit.build_cache import wording as build_cache_wording
 from programs.kit.cron import wording as cron_wording
 from programs.kit.database import wording as postgres_wording
+from programs.kit.database.session_usage import SharedResource
 from programs.kit.git import wording as git_wording
 from programs.kit.isolation import wording as isolation_wording
 from programs.kit.processes import wording as kit_process_wording
@@ -166,6 +167,7 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "SuiteRun": (SuiteRun(REF, COMMIT, "browser"),),
     "SuiteResult": (SuiteResult("browser", COMMIT, SuiteOutcome.FAILED, AT, 9.0, "exit status 1"),),
     "LabelDeploy": (LabelDeploy("feat-x", COMMIT, AT, "ada"),),
+    "SharedResource": tuple(SharedResource),
     "Decimal": (Decimal("0.0473"),),
     "Decimal | None": (Decimal(72), None),
     "BudgetState": tuple(

@@ -2,7 +2,8 @@
 
 The role carries a comment that names its environment, so both can be found without any state. It owns the database,
 so it can write the database's comment, but not its own: only that one is trusted. The password is generated here,
-passed to Pulumi as a secret, and never read back: a role that is recreated gets a new one.
+passed to Pulumi as a secret, and never read back: a role that is recreated gets a new one. Each operation can be
+repeated.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
-from programs.kit.database import cloning, postgres, wording
-from programs.kit.errors import TargetError
+from programs.kit.database import cloning, postgres, server_errors, session_notices
+from programs.kit.database.server_errors import retried
 from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import server_id
 
 MAX_CONNECTIONS = 50
 MAX_NOTE = 1000
+"""In characters; a comment that is longer isn't ours."""
 COUNTS_SESSIONS = 140_000
 """The first version of PostgreSQL that does."""
-"""In characters; a comment that is longer isn't ours."""
 SEEDING, SEEDED = "seeding", "seeded"
 
 
@@ -48,13 +49,14 @@ class _Note:
     seed_state: str
 
 
+@retried
 def create(settings: HostSettings, environment: str, name: str, source: str = "") -> str:
     """Creates the database and returns its URL, after dropping what an interrupted attempt left. ``source`` is the
     server's database to clone."""
     postgres.ensure(settings)
     password = secrets.token_urlsafe(24)
     with _session(settings) as session:
-        _drop(session, name)
+        _drop(settings, session, name)
         with session.transaction():
             postgres.execute(
                 session,
@@ -97,11 +99,13 @@ def seed_state(settings: HostSettings, name: str) -> str:
     return next((item.seed_state for item in list_owned(settings) if item.kind == "DATABASE" and item.name == name), "")
 
 
+@retried
 def set_seed_state(settings: HostSettings, environment: str, name: str, new_state: str) -> None:
     with _session(settings) as session:
         _comment(session, OwnedObject("ROLE", name, environment, new_state), settings)
 
 
+@retried
 def recreate(settings: HostSettings, environment: str, name: str) -> None:
     """Recreates the database because its seed was interrupted."""
     with _session(settings) as session:
@@ -110,17 +114,26 @@ def recreate(settings: HostSettings, environment: str, name: str) -> None:
         _comment(session, OwnedObject("ROLE", name, environment), settings)
 
 
+@retried
+def allow_connections(settings: HostSettings, name: str) -> None:
+    """Of a role that may have been suspended, if it still exists."""
+    with _session(settings) as session, contextlib.suppress(errors.UndefinedObject):
+        postgres.execute(session, f"ALTER ROLE {{}} CONNECTION LIMIT {MAX_CONNECTIONS}", name)
+
+
+@retried
 def drop(settings: HostSettings, names: list[str]) -> None:
     if names and postgres.exists(settings):
         postgres.ensure(settings)
         with _session(settings) as session:
             for name in names:
-                _drop(session, name)
+                _drop(settings, session, name)
 
 
-def _drop(session: psycopg.Connection[Any], name: str) -> None:
+def _drop(settings: HostSettings, session: psycopg.Connection[Any], name: str) -> None:
     _drop_database(session, name)
     postgres.execute(session, "DROP ROLE IF EXISTS {}", name)
+    session_notices.remove(settings, name)
 
 
 def _drop_database(session: psycopg.Connection[Any], name: str) -> None:
@@ -131,6 +144,7 @@ def _drop_database(session: psycopg.Connection[Any], name: str) -> None:
     postgres.execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
+@retried
 def list_owned(settings: HostSettings) -> list[OwnedObject]:
     """Every database and role of this server's environments, found by the comments of the roles."""
     if not postgres.exists(settings):
@@ -154,6 +168,7 @@ def database_sizes(settings: HostSettings) -> dict[str, int]:
     return _sizes(settings, {item.name for item in list_owned(settings) if item.kind == "DATABASE"})
 
 
+@retried
 def _sizes(settings: HostSettings, names: Collection[str]) -> dict[str, int]:
     if not names:
         return {}
@@ -164,6 +179,7 @@ def _sizes(settings: HostSettings, names: Collection[str]) -> dict[str, int]:
     return {str(name): int(size) for name, size in rows}
 
 
+@retried
 def session_counts(settings: HostSettings, names: Sequence[str]) -> dict[str, int]:
     """How many sessions were ever opened to each database. PostgreSQL counts them from version 14 on."""
     with _session(settings) as session:
@@ -212,4 +228,4 @@ def _session(settings: HostSettings) -> Iterator[psycopg.Connection[Any]]:
         with postgres.connect(settings) as session:
             yield session
     except psycopg.Error as error:
-        raise TargetError(wording.server_failed(error)) from None
+        raise server_errors.translate(error) from None

@@ -5,7 +5,7 @@ the relay connects environments to it. It listens on a loopback port too if envi
 without a sandbox, and while one of an earlier version hasn't been updated. The administrator's password is in a file
 that only we can read, and every session authenticates with SCRAM, which never sends a password. fsync is off: a power
 loss may lose preview databases, which can be recreated. A killed server loses nothing, because every commit reaches the
-kernel.
+kernel. ``session_guard`` ends sessions that use up what environments share.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from programs.kit import files, waiting
 from programs.kit.database import binaries, wording
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
+from programs.kit.isolation import limits
 from programs.kit.processes import ports, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
@@ -44,6 +46,8 @@ AUTHENTICATION = "scram-sha-256"
 MAX_SESSIONS = 300
 ENVIRONMENT_SESSIONS = 280
 """What the relay opens at most. Sessions that aren't authenticated yet take slots of the administrator, too."""
+PROCESS_MEMORY = 1024**3
+"""Of one session, beyond what all share. PostgreSQL reports an error to the session and continues."""
 OPTIONS = {
     "password_encryption": AUTHENTICATION,
     "fsync": "off",
@@ -55,7 +59,8 @@ OPTIONS = {
     "authentication_timeout": "15s",
     "shared_buffers": "32MB",
     "autovacuum_naptime": "5min",
-    "temp_file_limit": "1GB",
+    "max_locks_per_transaction": "128",
+    "temp_file_limit": "512MB",
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
 }
@@ -72,15 +77,20 @@ def ensure(settings: HostSettings) -> None:
 
 def exists(settings: HostSettings) -> bool:
     """Whether a server is configured or has been created. Without one there are no databases."""
-    return bool(settings.postgres) or (_folder(settings) / "data").exists()
+    return bool(settings.postgres) or (data_folder(settings)).exists()
 
 
 def _folder(settings: HostSettings) -> Path:
     return settings.root / "postgres"
 
 
+def data_folder(settings: HostSettings) -> Path:
+    """Of the embedded server."""
+    return _folder(settings) / "data"
+
+
 def _start(settings: HostSettings) -> None:
-    fresh = not (_folder(settings) / "data").exists()
+    fresh = not (data_folder(settings)).exists()
     if fresh:
         _initialize(settings)
     if not supervisor.info(settings, PROGRAM) or not _has_current_options(settings):
@@ -110,7 +120,7 @@ def _initialize(settings: HostSettings) -> None:
         files.remove(fresh)
         output = (result.stdout + result.stderr).decode(errors="replace").splitlines()
         raise TargetError(wording.INITDB_FAILED, output[-10:])
-    fresh.replace(_folder(settings) / "data")
+    fresh.replace(data_folder(settings))
 
 
 def _require_binaries() -> Path:
@@ -150,7 +160,7 @@ def _launch(argv: list[str], pidfile: str = "") -> LaunchSpec:
 
 
 def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgram:
-    argv = [str(_require_binaries() / "postgres"), "-D", str(_folder(settings) / "data"), "-p", str(_port(settings))]
+    argv = [str(_require_binaries() / "postgres"), "-D", str(data_folder(settings)), "-p", str(_port(settings))]
     options = {
         "listen_addresses": _listen_address(settings),
         "unix_socket_directories": socket_folder(settings),
@@ -158,7 +168,10 @@ def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgr
         **OPTIONS,
     }
     argv += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
-    launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
+    launch = replace(
+        _launch(argv, str(data_folder(settings) / "postmaster.pid")),
+        limits=limits.describe_server(settings, PROGRAM, PROCESS_MEMORY),
+    )
     # SIGINT triggers PostgreSQL's fast shutdown; it stops its own children.
     return program_files.SupervisedProgram(PROGRAM, launch, wording.SHARED_BY_ALL, "INT", 15, group=False)
 
@@ -236,7 +249,7 @@ def _is_serving(settings: HostSettings) -> bool:
 
 
 def _reachable(settings: HostSettings) -> bool:
-    if not (_folder(settings) / "data").exists():
+    if not (data_folder(settings)).exists():
         return False
     try:
         with connect(settings):
@@ -249,7 +262,7 @@ def _reachable(settings: HostSettings) -> bool:
 def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Connection[Any]]:
     """An administrator's session in autocommit mode."""
     if settings.postgres:
-        where = conninfo.make_conninfo(settings.postgres, **({"dbname": database} if database else {}))
+        where = _operators_server(settings.postgres, database)
         session = psycopg.connect(where, autocommit=True, connect_timeout=10)
     else:
         session = psycopg.connect(
@@ -267,6 +280,15 @@ def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Conn
         yield session
     finally:
         session.close()
+
+
+def _operators_server(url: str, database: str) -> str:
+    """With a password, its URL decides how to authenticate, or the server must prove that it knows the password."""
+    given = conninfo.conninfo_to_dict(url)
+    added = {"dbname": database} if database else {}
+    if given.get("password") and "require_auth" not in given:
+        added["require_auth"] = AUTHENTICATION
+    return conninfo.make_conninfo(url, **added)
 
 
 def execute(session: psycopg.Connection[Any], statement: str, *names: str, **values: str) -> None:

@@ -15,8 +15,7 @@ import psycopg
 from psycopg import sql
 
 from programs.kit import files
-from programs.kit.database import postgres, wording
-from programs.kit.errors import TargetError
+from programs.kit.database import postgres, server_errors, wording
 from programs.kit.host_settings import HostSettings
 from programs.redaction import redact
 
@@ -50,6 +49,7 @@ SELECT 'constraint ' || o.name || '.' || quote_ident(k.conname), pg_get_constrai
 """  # noqa: S608 - made of constants
 
 
+@server_errors.retried
 def describe(settings: HostSettings, name: str) -> Schema:
     """As the database's own role, so that nothing in it can use the administrator's rights."""
     try:
@@ -59,7 +59,7 @@ def describe(settings: HostSettings, name: str) -> Schema:
             session.execute("SET statement_timeout = '20s'")
             return {str(key): str(value) for key, value in session.execute(_OBJECTS).fetchall()}
     except psycopg.Error as error:
-        raise TargetError(wording.server_failed(error)) from None
+        raise server_errors.translate(error) from None
 
 
 def base(settings: HostSettings, folder: Path, name: str, mark: str) -> Schema:

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from programs.kit import identifiers
 from programs.kit.host_settings import HostSettings
 
@@ -34,6 +36,23 @@ def describe(settings: HostSettings, environment: str) -> dict[str, Any]:
         return {"data": settings.memory_bytes, "processes": processes}
     groups = _groups(settings, environment)
     return {"groups": {str(group): _values(settings, how, group) for group in groups}}
+
+
+def describe_server(settings: HostSettings, name: str, process_bytes: int) -> dict[str, Any]:
+    """Bounds of a server that environments share: its memory by a control group, if Eph can create them, and that of
+    each of its processes in any case."""
+    bounds: dict[str, Any] = {"data": process_bytes}
+    if method() == "rlimits":
+        return bounds
+    groups = {group: _memory(group, psutil.virtual_memory().total // 2) for group in _groups(settings, f".{name}")}
+    return {**bounds, "groups": {str(group): values for group, values in groups.items() if values}}
+
+
+def _memory(group: Path, size: int) -> Mapping[str, str]:
+    """Empty if this controller doesn't bound it."""
+    if method() == "cgroup v2":
+        return {"memory.max": str(size)}
+    return {"memory.limit_in_bytes": str(size)} if group.parent.name == "memory" else {}
 
 
 def remove(settings: HostSettings, environment: str) -> None:

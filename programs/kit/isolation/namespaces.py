@@ -90,7 +90,16 @@ def enter(record: str, shown: Sequence[str] = ()) -> None:
 
 def apply_limits(record: str) -> None:
     """Bounds this process and all that it starts, as the record says."""
-    limits = read(record).get("limits", {})
+    _apply(read(record).get("limits", {}))
+
+
+def bound(limits: Mapping[str, Any]) -> None:
+    """As ``apply_limits``, for a process without a domain."""
+    _create_groups(limits.get("groups", {}))
+    _apply(limits)
+
+
+def _apply(limits: Mapping[str, Any]) -> None:
     for group in limits.get("groups", ()):
         with open(f"{group}/cgroup.procs", "w") as file:
             file.write("0")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from programs import error_text, steps
 from programs.kit import wording as kit_wording
+from programs.kit.database import suspensions
 from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import disk
@@ -96,7 +97,7 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
     log = folder / "logs" / f"{command.slug}.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
     log.write_bytes(b"")
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time()
     with steps.step(*command.step) as shown:
         output = _Output(log, settings.log_bytes, shown.add, Redactor(command.secret_values))
         try:
@@ -109,6 +110,7 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
             # Other commands also depend on what may be down for a moment, such as the database.
             permanent = command.step[0] is StepName.BUILD and error_text.is_permanent_exit(code)
             error = CommitFailed if permanent else TargetError
+            tail += suspensions.list_sentences(settings, environment, began)
             raise error(wording.command_failed(command.title, reason, seconds, command.command), tail)
 
 

@@ -6,7 +6,8 @@ line, which reveals a parent that died before the request. ``identity`` is ``sam
 ordinary user in a user namespace and files keep their owner; PostgreSQL refuses to run as root) or ``UID:GID``.
 
 ``creates`` is the record of a domain that this process keeps alive (``programs.kit.isolation``), ``domain`` that of one
-that it joins, in which ``shown`` paths are reachable. ``inside`` are the variables for the sandbox: they reach it
+that it joins, in which ``shown`` paths are reachable. ``limits`` are those of the domain that it creates; without one,
+its own. ``inside`` are the variables for the sandbox: they reach it
 through a file, so nothing that a repository writes is in the environment of bubblewrap itself.
 
 It imports as little as it can, because each start of a service waits for it.
@@ -116,6 +117,8 @@ def main(path: str) -> None:
     if what.get("niceness"):
         os.nice(what["niceness"])
     remove_stale_pidfile(what["pidfile"])
+    if what.get("limits") and not what.get("creates"):
+        isolation("namespaces").bound(what["limits"])
     argv = with_sandbox_arguments(what) if what.get("inside") is not None else what["argv"]
     switch_user(what["identity"])
     switch_domain(what)

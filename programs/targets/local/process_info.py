@@ -13,9 +13,10 @@ from typing import Any
 
 from programs import runtime_info
 from programs.kit import log_files, log_times
+from programs.kit.database import suspensions
 from programs.kit.processes import program_files, supervisor, usage
 from programs.redaction import redact
-from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
+from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo, RuntimeEvent
 from programs.targets.local import cleanup, wording
 from programs.targets.local.settings import LocalSettings
 
@@ -57,6 +58,11 @@ def list_processes(settings: LocalSettings, name: str) -> Iterator[ProcessInfo]:
     for item in cleanup.list_programs(settings):
         if item.environment == name and (info := supervisor.running_info(settings, str(item))):
             yield _process_info(item.service, info)
+
+
+def list_events(settings: LocalSettings, name: str) -> Iterator[RuntimeEvent]:
+    for notice in suspensions.list_notices(settings, name):
+        yield RuntimeEvent(datetime.fromtimestamp(notice.at, UTC), notice.database, notice.sentence, bad=True)
 
 
 def _process_info(service: str, info: Mapping[str, Any]) -> ProcessInfo:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from programs import restarts
 from programs.kit import routes
+from programs.kit.database import suspensions
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import disk
 from programs.kit.processes import supervisor
@@ -29,6 +30,7 @@ def sleep(settings: LocalSettings, name: str) -> None:
 def wake(settings: LocalSettings, name: str, wait: bool) -> None:
     """Starts all servers at once, then all services. If some don't respond, the error is about the first of them."""
     disk.check(settings, name)
+    suspensions.lift(settings, name)
     listed: list[RouteRecord] = []
     for group in filter(None, _start_groups(settings, name)):
         supervisor.resume(settings, [str(item) for item in group])
@@ -42,6 +44,7 @@ def wake(settings: LocalSettings, name: str, wait: bool) -> None:
 def restart(settings: LocalSettings, name: str, service: str) -> list[str]:
     """A restart that is cut short leaves a stopped process, which the next cycle starts."""
     found = _start_groups(settings, name)[-1]
+    suspensions.lift(settings, name)
     services = restarts.select((item.service for item in found), service, name)
     supervisor.restart(settings, [str(item) for item in found if item.service in services])
     return services

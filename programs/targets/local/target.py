@@ -13,7 +13,7 @@ from programs.exec_requests import ExecProcess, ExecRequest
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, machine_costs, suite_runs
 from programs.kit.build_cache import archives
-from programs.kit.database import environment_databases, postgres
+from programs.kit.database import environment_databases, postgres, session_guard, suspensions
 from programs.kit.errors import TargetError
 from programs.kit.isolation import domains, limits
 from programs.kit.log_times import LogTimes
@@ -59,6 +59,7 @@ class LocalTarget:
             from programs.targets.local.local_program import LocalProgram
 
             self.ensure(spec.settings)
+            suspensions.lift(host, spec.name)
             LocalProgram(spec, host, VERSION).build()
 
         return run
@@ -71,6 +72,7 @@ class LocalTarget:
         supervisor.ensure(host)
         supervisor.replace_missing_launchers(host)
         postgres.ensure(host)
+        session_guard.ensure(host)
         connectivity.ensure(host)
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
@@ -88,7 +90,8 @@ class LocalTarget:
         self._log_times.record(settings.from_mapping(settings_).logs, now)
 
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
-        return RuntimeInfo(tuple(process_info.list_processes(settings.from_mapping(settings_), name)))
+        host = settings.from_mapping(settings_)
+        return RuntimeInfo(tuple(process_info.list_processes(host, name)), tuple(process_info.list_events(host, name)))
 
     def exec_command(self, name: str, settings_: Mapping[str, str], request: ExecRequest) -> ExecProcess:
         return ExecProcess(exec_command.command_line(settings.from_mapping(settings_), name, request))

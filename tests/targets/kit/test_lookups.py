@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from programs.kit.isolation import egress, lookups
+from programs.kit.isolation import lookups
 from programs.kit.isolation.egress import EgressProxy
 from programs.kit.isolation.lookups import AT_ONCE, Lookups
 
@@ -100,4 +100,3 @@ def test_name_that_does_not_exist_frees_its_place() -> None:
 
 def test_each_environments_proxy_has_lookups_of_its_own() -> None:
     assert EgressProxy()._lookups is not EgressProxy()._lookups
-    assert egress.Lookups is Lookups
