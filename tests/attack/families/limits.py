@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 from programs.kit.errors import TargetError
 from programs.kit.isolation import limits
+from programs.kit.isolation.lookups import Lookups
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.targets.local import cleanup
 from tests.attack.arena import MEMORY_BYTES, PROCESS_LIMIT, Arena
 from tests.attack.attack import Family, Missing, NotTried
+from tests.attack.neighbours import suffering
 from tests.targets.conftest import local_machine
 from tests.targets.isolated_machine import BLOG, Isolated
 from tests.targets.local_machine import new_repository
@@ -76,26 +80,53 @@ print("UNBOUNDED" if os.waitpid(pid, 0)[1] == 0 else "ended")
     return output if "UNBOUNDED" in output else arena.victim_problem()
 
 
-@FAMILY.attack("S3", "hold hundreds of connections to the proxy and the database", "the victim's preview stops")
+@FAMILY.attack("S3", "hold hundreds of connections to the proxy", "the victim's preview stops")
 def connections(arena: Arena) -> str:
     code = """
-import os, socket
-from urllib.parse import urlsplit
+import socket, time
 held = []
-own = urlsplit(os.environ["DATABASE_URL"])
 for _ in range(300):
-    for place in (("127.0.0.1", 3128), (own.hostname, own.port)):
-        try:
-            held.append(socket.create_connection(place, 1))
-            held[-1].sendall(b"GET / HTTP/1.1\\r\\n")
-        except OSError:
-            pass
+    try:
+        held.append(socket.create_connection(("127.0.0.1", 3128), 1))
+        held[-1].sendall(b"GET / HTTP/1.1\\r\\n")
+    except OSError:
+        pass
 print("held", len(held))
+time.sleep(6)
 """
-    output = arena.run_code(code)
+    output, evidence = suffering(arena, code)
     if int(output.split()[1]) < 50:
         raise NotTried(f"only {output}")
-    return arena.victim_problem()
+    return evidence
+
+
+@FAMILY.attack("S3", "look up slow names by the hundred", "other work of the relay, or a neighbour's lookup, waits")
+def slow_names(_: Arena) -> str:
+    """With the relay's own lookups, and a name server that never answers."""
+    return asyncio.run(_slow_names())
+
+
+async def _slow_names() -> str:
+    answers = threading.Event()
+
+    def resolve(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        if host.startswith("slow"):
+            answers.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", port))]
+
+    attacker, victim = Lookups(resolve), Lookups(resolve)
+    tasks = [asyncio.create_task(attacker.addresses(f"slow-{number}.test", 443)) for number in range(300)]
+    try:
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(3):
+            await victim.addresses("fast.test", 443)
+            await asyncio.to_thread(time.monotonic)
+    except TimeoutError:
+        return "they waited for 3 s"
+    finally:
+        answers.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return ""
 
 
 @FAMILY.attack(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import conninfo, errors
 
-from programs.kit.database import server_errors
+from programs.kit.database import postgres, server_errors
 from programs.kit.database.server_errors import ServerExhausted
 from programs.kit.errors import TargetError
 from programs.kit.waiting import WaitClock
@@ -74,3 +74,19 @@ def test_other_errors_are_not_repeated() -> None:
     with pytest.raises(TargetError, match="no such role"):
         server_errors.retried(operation, time.clock)()
     assert time.now == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "required"),
+    [
+        ("postgresql://admin:pw@db.test/x", "scram-sha-256"),
+        ("postgresql://admin:pw@db.test/x?require_auth=password", "password"),
+        ("postgresql://admin:pw@db.test/x?require_auth=", ""),
+        ("postgresql://admin@db.test/x?sslcert=/client.crt", None),
+        ("host=/run/postgresql user=admin", None),
+    ],
+)
+def test_password_is_not_sent_to_an_operators_server_unless_the_url_allows_it(url: str, required: str | None) -> None:
+    """S3: whoever answers in its place must not learn the administrator's password."""
+    where = conninfo.conninfo_to_dict(postgres._operators_server(url, "other"))
+    assert (where["dbname"], where.get("require_auth")) == ("other", required)

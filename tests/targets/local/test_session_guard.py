@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,6 +14,7 @@ from programs.kit.database import environment_databases, postgres, session_guard
 from programs.kit.database.session_guard import SessionGuard
 from programs.kit.database.session_usage import SessionBounds, SharedResource
 from programs.kit.errors import TargetError
+from programs.kit.isolation import limits
 from programs.kit.processes import sandbox, supervisor
 from programs.targets.local import cleanup, connectivity
 from programs.targets.local.target import TARGET
@@ -191,3 +194,14 @@ def test_guard_starts_once_for_each_version(databases: Databases) -> None:
     before = supervisor.info(databases.here, session_guard.PROGRAM)["pid"]
     TARGET.ensure(databases.raw_settings)
     assert supervisor.info(databases.here, session_guard.PROGRAM)["pid"] == before
+
+
+def test_server_has_limits(databases: Databases) -> None:
+    """Of each process, and of all together if Eph can create control groups."""
+    pid = supervisor.info(databases.here, postgres.PROGRAM)["pid"]
+    bounds = Path(f"/proc/{pid}/limits").read_text()
+    assert re.search(rf"^Max data size +{postgres.PROCESS_MEMORY} ", bounds, re.MULTILINE)
+    groups = limits.describe_server(databases.here, postgres.PROGRAM, 0).get("groups", {})
+    assert len(groups) == (limits.method() != "rlimits")
+    for group in groups:
+        assert pid in limits.members(Path(group))
