@@ -16,6 +16,7 @@ from programs.kit.isolation import limits, servers, sockets, users
 from programs.kit.processes import process_table, sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.targets.local import cleanup, connectivity
+from programs.targets.local.target import TARGET
 from tests.targets import escapes
 from tests.targets.isolated_machine import BLOG, PORT, SHOP, Isolated
 from tests.targets.local_machine import LocalMachine, Repository
@@ -184,8 +185,10 @@ os._exit(0)
     for name in (SHOP, BLOG):
         cleanup.purge(machine.settings, name)
     if limits.method() != "rlimits":
-        ours = f"eph-{identifiers.server_id(str(machine.settings.root))}-*"
-        assert list(limits.ROOT.glob(f"**/{ours}")) == []
+        ours = f"eph-{identifiers.server_id(str(machine.settings.root))}-"
+        assert {path.name for path in limits.ROOT.glob(f"**/{ours}*")} == {f"{ours}.{postgres.PROGRAM}"}
+        TARGET.stop(machine.raw_settings)
+        assert list(limits.ROOT.glob(f"**/{ours}*")) == []
 
 
 def test_without_egress_there_is_no_proxy(machine: LocalMachine, repository: Repository) -> None:
