@@ -166,7 +166,7 @@ class ApiClient:
             message, hint = str(error["message"]), str(error["hint"])
         except (ValueError, TypeError, KeyError):
             message, hint = wording.server.responded_with(status), wording.server.CHECK_SERVER
-        return CliError(message, hint, code, self.described)
+        return CliError(message, hint, code, self.described, status)
 
     def _unreachable(self, error: Exception) -> CliError:
         why = str(error) or type(error).__name__

@@ -19,11 +19,19 @@ class ExitCode(IntEnum):
 
 
 class CliError(Exception):
-    """``server``: the one that responded with it, and why `eph` used that one."""
+    """``server``: the one that responded with it, and why `eph` used that one. ``status``: of its response."""
 
-    def __init__(self, message: str, hint: str = "", code: ExitCode = ExitCode.FAILED, server: str = "") -> None:
+    def __init__(
+        self, message: str, hint: str = "", code: ExitCode = ExitCode.FAILED, server: str = "", status: int = 0
+    ) -> None:
         super().__init__(message)
         self.message, self.hint, self.code, self.server = message, hint, code, server
+        self._status = status
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same request may succeed later, such as after the first cycle of a server that has started."""
+        return self._status == 503
 
 
 EXIT_CODES_BY_STATUS = {

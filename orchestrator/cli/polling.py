@@ -78,6 +78,9 @@ def _poll(client: ApiClient, environment: EnvironmentItem, timeout: float) -> It
             try:
                 item = EnvironmentItem.model_validate(client.get(f"environments/{path_segment(environment.ref)}"))
             except CliError as error:
+                if error.is_temporary:  # such as before a server's first cycle
+                    time.sleep(POLL_INTERVAL)
+                    continue
                 if error.code is not ExitCode.NOT_FOUND:
                     raise
                 yield None

@@ -162,6 +162,21 @@ class TestWaiting:
         told = [line for line in result.stderr.splitlines() if line.startswith(NAME)]
         assert told == [f"{NAME} creating", f"{NAME} starting", f"{NAME} ready"]
 
+    def test_a_server_that_restarts_meanwhile_is_waited_for(
+        self, eph: Eph, desk: FakeEnvironmentService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """L2: before its first cycle it knows no environment, which doesn't mean that this one is gone."""
+        cycles = iter([None, None, desk.last_cycle])
+
+        def pass_time(_: float) -> None:
+            desk.last_cycle = next(cycles)
+
+        monkeypatch.setattr("orchestrator.cli.polling.time", SimpleNamespace(monotonic=lambda: 0.0, sleep=pass_time))
+        desk.put_environment(sample(42, Phase.CREATING))
+        desk.queue_phases(NAME, Phase.CREATING, Phase.CREATING, Phase.READY)
+        assert eph("up", NAME, "--wait").exit_code == 0
+        assert list(cycles) == []
+
     def test_up_exits_with_1_if_it_fails_again(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases("demo/shop#9", Phase.FAILED, Phase.CREATING, Phase.STALLED)
         result = eph("up", "9", "--wait")
