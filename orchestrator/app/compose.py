@@ -43,10 +43,7 @@ def compose(ports: Ports, options: Options) -> System:
     copies = _working_copies(shared)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     chat, costs = _chat(shared, replies, notifier), shared.costs
-    commands, labels = (
-        CommandListener(chat, ChatActions(service, ports.forge, shared.facts.intents)),
-        LabelRequests(chat, service),
-    )
+    commands, labels = CommandListener(chat, _chat_actions(shared, service)), LabelRequests(chat, service)
     terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter, shared.prices, costs))
     per_cycle = (shared.meter, costs, notifier, suites, expiry, commands, labels, copies)
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, [part.on_cycle for part in per_cycle])
@@ -177,6 +174,10 @@ def _label_deploys(shared: SharedParts, copies: WorkingCopies) -> LabelDeploySer
             working_copies=copies,
         )
     )
+
+
+def _chat_actions(shared: SharedParts, service: LocalControlPlane) -> ChatActions:
+    return ChatActions(service, shared.ports.forge, shared.facts.intents)
 
 
 def _chat(shared: SharedParts, replies: ChatReplies, notifier: Notifier) -> ChatDependencies:
