@@ -18,6 +18,7 @@ from programs.kit.host_settings import HostSettings
 from programs.spec import GitSource
 from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.refusals import Refusals
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 MAX_FILE_BYTES = 1_000_000
@@ -85,6 +86,16 @@ class InMemoryFiles:
 
     def list_tree(self, folder: str) -> list[str]:
         return _list_tree(self.files, folder)
+
+
+def read_texts(files: CommitFiles, paths: Iterable[str]) -> dict[str, str]:
+    """By path. Raises ``CommitRejected`` with each that can't be read."""
+    found, refusals = {}, Refusals()
+    for path in paths:
+        with refusals.collect():
+            found[path] = files.read_text(path)
+    refusals.check()
+    return found
 
 
 def _decode(path: str, content: bytes) -> str:

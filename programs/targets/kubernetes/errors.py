@@ -24,10 +24,14 @@ class ClusterUnreachable(KubernetesError):
     """The cluster didn't respond or denied access: its state is unknown, so no conclusion is allowed."""
 
 
-class ManifestsRejected(KubernetesError):
-    """The commit's manifests aren't accepted."""
+class CommitRejected(KubernetesError):
+    """A file of the commit isn't accepted, or is missing."""
 
     permanent = True
+
+
+class ManifestsTooLarge(CommitRejected):
+    """The commit's manifests have too many files or bytes, so the rest of them isn't read."""
 
 
 class RendererUnavailable(KubernetesError):

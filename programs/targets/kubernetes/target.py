@@ -229,7 +229,7 @@ def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInp
     brought = load_manifests(tree, spec, settings, images)
     return PreparedInputs(
         images=images,
-        scripts={path: tree.read_text(path) for path in scripts},
+        scripts=commit_files.read_texts(tree, sorted(scripts)),
         objects=brought.objects,
         backends=brought.backends,
         paths=brought.paths,

@@ -208,6 +208,10 @@ NO_MAIL_IMAGE = "This server has no image for the mail catcher. Set kubernetes.m
 # --- The files of a commit
 
 
+def more_problems(count: int) -> str:
+    return f" ({count} problems)"
+
+
 def file_missing(path: str) -> str:
     return f"{path} doesn't exist at this commit"
 

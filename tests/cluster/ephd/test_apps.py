@@ -82,7 +82,9 @@ def test_chart(home: Path, site: Cluster) -> None:
         unreplaced = eph.texts["eph.yaml"].replace(",\n       replaces: ghcr.io/acme/tickets", "")
         assert unreplaced != eph.texts["eph.yaml"]
         eph.push_built(made, {"eph.yaml": unreplaced})
-        eph.wait_for_comment(made.number, "no workload runs app", "they run ghcr.io/acme/tickets", timeout=TIMEOUT)
+        eph.wait_for_comment(
+            made.number, "no workload runs app", "the workloads run ghcr.io/acme/tickets", timeout=TIMEOUT
+        )
         assert eph.page(made.host).data["commit"] == live, "the release that the chart names doesn't run instead"
 
         other = eph.preview_built("other")

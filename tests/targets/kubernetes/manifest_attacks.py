@@ -255,8 +255,15 @@ DISRUPTION_BUDGET: dict[str, Any] = {
     "spec": {"minAvailable": "100%", "selector": {"matchLabels": {"app": "web"}}},
 }
 
+LAUGHS = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}' if n else 'ha'] * 10)}]" for n in range(9))
 BAD_FILES = [
-    ("a: &x [1]\nb: *x\n", "line 2: aliases"),
+    (LAUGHS, "line 5: an alias repeats too much"),
+    ("a: &x [*x]\n", "line 1: an alias repeats too much or itself"),
+    ("a: *unknown\n", "line 1: an alias repeats"),
+    (f"a: &x {'x' * 1000}\nb: [{', '.join(['*x'] * 200)}]\n", "line 2: an alias repeats too much"),
+    (f"a: &x {'[' * 40}{']' * 40}\nb: {'[' * 30}*x{']' * 30}\n", "line 2: nested too deeply"),
+    (f"a: &x {{k: {'x' * 1000}}}\nb: {{<<: [{', '.join(['*x'] * 200)}]}}\n", "line 2: an alias repeats too much"),
+    ("a: &x {k: 1}\nb: {<<: *x, k: 2, k: 3}\n", "duplicate key"),
     ("kind: [", "invalid YAML"),
     ("kind: A\nkind: B\n", "duplicate key"),
     ("- 1\n", "expected a Kubernetes object"),

@@ -18,6 +18,7 @@ from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import helm, load_manifests, renderer
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.settings import KubernetesSettings
+from tests.targets.kubernetes.manifest_attacks import LAUGHS
 from tests.targets.kubernetes.render_tools import find_tool, write_script
 
 CHART = {
@@ -85,6 +86,29 @@ def test_chart_is_rendered_with_values_of_eph_yaml_checked_and_pinned() -> None:
     ]
     assert service.data["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.test/acme/shop:0123456"
     assert service.path == "chart/templates/web.yaml"
+
+
+@pytest.mark.long
+@needs_helm
+def test_anchors_of_values_files_are_written_out() -> None:
+    """T2: they're common there."""
+    values = "image: &image {tag: preview}\nreplicas: &n 2\ncopies: [*n, {<<: *image, other: *n}]\n"
+    found = load_manifests(
+        InMemoryFiles({**CHART, "preview.yaml": values}), spec(values_files=("preview.yaml",)), SETTINGS, PINNED
+    )
+    deployment = next(item for item in found.objects if item["kind"] == "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+
+
+def test_mistakes_in_all_values_are_reported_at_once() -> None:
+    """Y1, Y2: before helm runs."""
+    files = InMemoryFiles({**CHART, "a.yaml": "a: [", "b.yaml": LAUGHS})
+    given = spec(values={"image": 1, "image.tag": "x"}, values_files=("a.yaml", "b.yaml", "c.yaml"))
+    with pytest.raises(KubernetesError) as raised:
+        load_manifests(files, given, replace(SETTINGS, helm="/bin/true"), PINNED)
+    parts = ("a.yaml, line 1", "b.yaml, line 5", "c.yaml doesn't exist", "kubernetes.values: image.tag conflicts")
+    for line, part in zip(raised.value.tail, parts, strict=True):
+        assert line.startswith(part)
 
 
 PROBING_TEMPLATE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from programs.kit.processes import sandbox
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import kustomization, manifest_reader, path_reader, renderer
+from tests.targets.kubernetes.manifest_attacks import LAUGHS
 from tests.targets.kubernetes.render_tools import find_tool, write_script
 
 BASE = {
@@ -43,8 +45,8 @@ needs_kustomize = pytest.mark.skipif(
 )
 
 
-def read(files: dict[str, str], folder: str = "over", program: str = KUSTOMIZE) -> list[manifest_reader.Manifest]:
-    return path_reader.read(InMemoryFiles({**BASE, **files}), folder, RELEASE, program)
+def read(files: dict[str, str], folder: str = "over", program: str = KUSTOMIZE) -> tuple[manifest_reader.Manifest, ...]:
+    return path_reader.read(InMemoryFiles({**BASE, **files}), folder, RELEASE, program).objects
 
 
 def build(files: dict[str, str], folder: str = "over") -> dict[str, dict[str, Any]]:
@@ -149,10 +151,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"configMapGenerator": [{"name": "x", "envs": ["no-value.env"]}]}, "is not key=value"),
     ({"patches": [{"Path": "https://example.test/p.yaml"}]}, "support Path in"),
     ({"patches": [{"patch": "[{op: replace, path: /a, value: 1}]"}]}, "needs a target"),
-    (
-        {"patches": [{"patch": "a: b", "target": {"kind": "Deployment", "name": "other"}}]},
-        "targets Deployment other",
-    ),
+    ({"resources": ["github.com/acme/base"]}, "not in this repository"),
+    ({"patches": [{"path": "conf.d/missing.yaml"}]}, "not in this repository"),
+    ({"patches": [{"patch": LAUGHS}]}, "an alias repeats too much"),
 ]
 PLUGINS = {
     "over/t.yaml": "apiVersion: example.test/v1\nkind: Exec\nmetadata: {name: t}\n",
@@ -279,6 +280,99 @@ def test_each_object_names_the_file_it_comes_from() -> None:
     assert all("annotations" not in item.data["metadata"] for item in found)
 
 
+@needs_kustomize
+def test_folders_with_a_dot_are_not_taken_for_hosts() -> None:
+    """T2: `conf.d` could be a host to kustomize as well, so it gets a path that can't be one."""
+    files = {
+        **overlay(
+            resources=["../base", "github.com/acme"],
+            configMapGenerator=[{"name": "conf", "files": ["conf.d/default.conf", "other=conf.d/default.conf"]}],
+            patches=[{"path": "patches.d/p.yaml"}],
+        ),
+        "over/github.com/acme/kustomization.yaml": "configMapGenerator: [{name: local, literals: [A=1]}]\n",
+        "over/conf.d/default.conf": "listen 80;",
+        "over/patches.d/p.yaml": MERGE,
+    }
+    found = build(files)
+    assert found["ConfigMap/conf"]["data"] == {"default.conf": "listen 80;", "other": "listen 80;"}
+    assert found["ConfigMap/local"]["data"] == {"A": "1"}
+    assert len(found["Deployment/web"]["spec"]["template"]["spec"]["containers"]) == 1
+
+
+@needs_kustomize
+def test_patch_without_an_object_is_skipped_with_a_notice() -> None:
+    """T2: as kustomize does. A patch for each overlay is often shared by several."""
+    patch = {"patch": "[{op: remove, path: /spec}]", "target": {"kind": "Deployment", "name": "other"}}
+    files = InMemoryFiles({**BASE, **overlay(patches=[patch])})
+    found = path_reader.read(files, "over", RELEASE, KUSTOMIZE)
+    assert [item.data for item in found.objects] == [item.data for item in read(overlay())]
+    (notice,) = found.notices
+    assert re.match(r"over/kustomization.yaml: .*Deployment other", notice)
+
+
+@needs_kustomize
+def test_anchors_of_resources_and_patches_are_written_out() -> None:
+    """T2"""
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: &l {app: web}}\nspec: {selector: *l}\n"
+    patch = "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: &l {a: b}}\nspec: {selector: {<<: *l}}\n"
+    files = {
+        **overlay(resources=["s.yaml"], patches=[{"path": "p.yaml"}]),
+        "over/s.yaml": service,
+        "over/p.yaml": patch,
+    }
+    found = build(files)["Service/web"]
+    assert found["spec"]["selector"] == found["metadata"]["labels"] == {"app": "web", "a": "b"}
+
+
+def test_all_refusals_of_kustomizations_are_reported_at_once() -> None:
+    """Y1, Y2: those of a base that two others include only once."""
+    files = {
+        "base/kustomization.yaml": yaml.safe_dump(
+            {"resources": ["web.yaml", "gone.yaml"], "helmCharts": [{"name": "x"}]}
+        ),
+        "part/kustomization.yaml": yaml.safe_dump({"kind": "Component", "resources": ["../base"], "odd": 1}),
+        "over/bad.yaml": "kind: [",
+        **overlay(
+            components=["../part"],
+            generatorOptions=7,
+            patches=[{"path": "bad.yaml"}, {"path": "https://example.test/p.yaml"}, {"Path": "x"}],
+            vars="x",
+            replacements="x",
+        ),
+    }
+    with pytest.raises(KubernetesError) as raised:
+        read(files, program="/nowhere/kustomize")
+    expected = [
+        "over/kustomization.yaml: generatorOptions: expected a mapping",
+        "base/kustomization.yaml: helmCharts",
+        "base/gone.yaml doesn't exist",
+        "part/kustomization.yaml: Eph doesn't support odd",
+        "over/bad.yaml, line 1: invalid YAML",
+        "over/kustomization.yaml: 'https://example.test/p.yaml'",
+        "over/kustomization.yaml: Eph doesn't support Path",
+        "over/kustomization.yaml: replacements: expected a list",
+    ]
+    lines = raised.value.tail
+    assert len(lines) == len(expected), lines
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.search(pattern, line), line
+
+
+def test_refused_kustomizations_are_read_once() -> None:
+    """S3: otherwise, those that include each other would multiply their errors, and the time to find them."""
+    levels = {
+        f"l{level}/{side}/kustomization.yaml": yaml.safe_dump(
+            {"odd": 1, "resources": [f"../../l{level - 1}/{other}" for other in "abcdefgh"] if level else []}
+        )
+        for level in range(8)
+        for side in "abcdefgh"
+    }
+    top = {"over/kustomization.yaml": yaml.safe_dump({"resources": [f"../l7/{side}" for side in "abcdefgh"]})}
+    with pytest.raises(KubernetesError) as raised:
+        read({**levels, **top}, program="/nowhere/kustomize")
+    assert len(raised.value.tail) == 20
+
+
 def test_objects_are_counted_before_kustomize_multiplies_them() -> None:
     """A few hundred bytes, and thousands of objects."""
     levels = {
@@ -350,10 +444,10 @@ def test_without_our_check_kustomize_still_reaches_nothing(
     monkeypatch.setattr(sandbox, "works", lambda: isolated)
     original = kustomization.read
 
-    def unchecked(files: Any, folder: str, inputs: renderer.InputFiles) -> str:
-        root = original(InMemoryFiles(BASE), "base", inputs)
-        inputs.add(f"{root}/kustomization.yaml", files.read_bytes("over/kustomization.yaml"))
-        return root
+    def unchecked(files: Any, folder: str, inputs: renderer.InputFiles) -> kustomization.KustomizeInput:
+        read = original(InMemoryFiles(BASE), "base", inputs)
+        inputs.add(f"{read.root}/kustomization.yaml", files.read_bytes("over/kustomization.yaml"))
+        return read
 
     monkeypatch.setattr(kustomization, "read", unchecked)
     for fields in (

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from programs.spec import EnvironmentSpec
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, LifecycleHooks, ServiceSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import InMemoryFiles
-from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.errors import CommitRejected, KubernetesError
 from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests
+from programs.targets.kubernetes.settings import KubernetesSettings
 from tests.targets.kubernetes.manifest_attacks import (
     ATTACKS,
     BAD_FILES,
@@ -78,10 +79,76 @@ def test_all_refusals_are_reported_at_once() -> None:
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"}}
     with pytest.raises(KubernetesError) as raised:
         load_with_images(first, SERVICE, role)
-    assert "(3 problems in the manifests)" in raised.value.sentence
+    assert "(3 problems)" in raised.value.sentence
     expected = [("Deployment web", "hostNetwork"), ("Deployment web", "hostPID"), ("Role reader", "isn't allowed")]
     for line, parts in zip(raised.value.tail, expected, strict=True):
         assert all(part in line for part in ("k8s/all.yaml", *parts))
+
+
+def refusals(files: dict[str, str], given: EnvironmentSpec, settings: KubernetesSettings = SETTINGS) -> list[str]:
+    """The sentences of a rejection, each without its reason's words."""
+    with pytest.raises(CommitRejected) as raised:
+        load_manifests(InMemoryFiles(files), given, settings, PINNED)
+    assert raised.value.permanent
+    return list(raised.value.tail)
+
+
+def dump(*objects: dict[str, Any]) -> str:
+    return yaml.safe_dump_all(objects, sort_keys=False)
+
+
+def test_refusals_of_every_check_are_reported_at_once() -> None:
+    """T2, Y1, Y2: fields, images, storage, names and the public service are different checks. Otherwise, a chart with
+    three foreign images would take three pushes."""
+    foreign = [{"name": name, "image": f"ghcr.io/acme/{name}"} for name in ("a", "b")]
+    second = with_change(with_change(DEPLOYMENT, "metadata.name", "two"), f"{POD}.containers", foreign)
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {}}
+    files = {
+        "k8s/1.yaml": dump(with_change(DEPLOYMENT, f"{POD}.hostPID", True)),
+        "k8s/2.yaml": dump(second, claim),
+        "k8s/3.yaml": dump(with_change(second, "metadata.name", "three"), SERVICE),
+    }
+    clash = ServiceSpec("three", "", image="api", public=False)
+    given = replace(spec(options={"public": ["nothing"]}), services=(clash,))
+    found = refusals(files, given)
+    expected = [
+        r"k8s/1.yaml:\d+: Deployment web: spec.template.spec.hostPID",
+        r"k8s/3.yaml:\d+: Deployment three: eph.yaml has a service",
+        r"eph.yaml, kubernetes.public",
+        r"k8s/2.yaml:\d+: Deployment two: image ghcr.io/acme/a",
+        r"k8s/2.yaml:\d+: Deployment two: image ghcr.io/acme/b",
+        r"k8s/2.yaml:\d+: PersistentVolumeClaim data",
+        r"k8s/3.yaml:\d+: Deployment three: image ghcr.io/acme/a",
+        r"k8s/3.yaml:\d+: Deployment three: image ghcr.io/acme/b",
+    ]
+    assert len(found) == len(expected)
+    for line, pattern in zip(found, expected, strict=True):
+        assert re.match(pattern, line), line
+
+
+def test_files_that_cannot_be_read_do_not_hide_what_is_wrong_with_others() -> None:
+    """Y1: but what depends on all files isn't checked, because it would complain about those that are missing."""
+    files = {
+        "k8s/a.yaml": "kind: [",
+        "k8s/b.yaml": "apiVersion: v1\nkind: Service\nmetadata: {}\n---\napiVersion: v1\n",
+        "more.yaml": dump(with_change(DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/acme/shop")),
+    }
+    given = replace(spec(), manifests=("k8s", "more.yaml", "missing.yaml"))
+    assert [line.partition(":")[0].partition(",")[0] for line in refusals(files, given)] == [
+        "k8s/a.yaml",
+        "k8s/b.yaml",
+        "k8s/b.yaml",
+        "missing.yaml doesn't exist at this commit",
+        "more.yaml",
+    ]
+
+
+def test_image_of_a_refused_workload_counts_as_running() -> None:
+    """I1: removing `hostPID` makes it run, so the list doesn't name the image, too."""
+    with pytest.raises(CommitRejected) as raised:
+        load_with_images(with_change(DEPLOYMENT, f"{POD}.hostPID", True), SERVICE)
+    assert "hostPID" in raised.value.sentence
+    assert not raised.value.tail
 
 
 def test_refused_manifests_wait_for_a_push() -> None:
@@ -93,6 +160,92 @@ def test_refused_manifests_wait_for_a_push() -> None:
     with pytest.raises(KubernetesError) as raised:
         load_manifests(chart, spec(), replace(SETTINGS, helm="/nonexistent/helm"), PINNED)
     assert not raised.value.permanent
+
+
+TWO = {**PINNED, "migrations": "registry.test/acme/migrations@sha256:" + "b" * 64}
+MIGRATE = CommandSpec("migrate")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"databases": (DatabaseSpec("main", migrate=MIGRATE),)},
+        {"databases": (DatabaseSpec("main", strategy="seed", seed=MIGRATE),)},
+        {"hooks": LifecycleHooks(post_create=(MIGRATE,))},
+    ],
+)
+def test_image_that_only_commands_run_in_is_used(more: dict[str, Any]) -> None:
+    """I1, T2: they run in the first listed image. Without commands, or in another place, nothing runs it."""
+    files = InMemoryFiles({"k8s/all.yaml": dump(DEPLOYMENT, SERVICE)})
+    first = {"migrations": TWO["migrations"], **PINNED}
+    assert load_manifests(files, spec(**more), SETTINGS, first).objects
+    for given, images in ((spec(), first), (spec(**more), TWO)):
+        with pytest.raises(KubernetesError, match="no workload runs migrations"):
+            load_manifests(files, given, SETTINGS, images)
+
+
+ONE_REPOSITORY = {name: f"registry.test/acme/shop@sha256:{mark * 64}" for name, mark in (("web", "a"), ("worker", "b"))}
+
+
+def load_two_of_one_repository(web: str, worker: str, replaced: dict[str, str] | None = None) -> LoadedManifests:
+    objects = [
+        with_change(with_change(DEPLOYMENT, "metadata.name", name), f"{CONTAINER}.image", image)
+        for name, image in (("web", web), ("worker", worker))
+    ]
+    files = InMemoryFiles({"k8s/all.yaml": dump(*objects, SERVICE)})
+    return load_manifests(files, spec(replaced_images=replaced or {}), SETTINGS, ONE_REPOSITORY)
+
+
+def test_images_of_one_repository_are_told_apart_by_name_or_tag() -> None:
+    """I1, T2: the first one for both would be the wrong code, in green."""
+    shop = "registry.test/acme/shop"
+    tags = {"web": f"{shop}:web", "worker": f"{shop}:worker"}
+    for found in (
+        load_two_of_one_repository("web", "worker"),
+        load_two_of_one_repository(f"{shop}:web", f"{shop}:worker", tags),
+        load_two_of_one_repository("ghcr.io/x:web", "ghcr.io/x:9", {"web": "ghcr.io/x:web", "worker": "ghcr.io/x"}),
+    ):
+        assert [image_of(found, 0), image_of(found, 1)] == list(ONE_REPOSITORY.values())
+    with pytest.raises(KubernetesError, match="several images of this repository: web, worker") as raised:
+        load_two_of_one_repository(f"{shop}:web", "worker")
+    assert re.match(r"k8s/all.yaml:\d+: Deployment web: image registry.test/acme/shop:web", raised.value.sentence)
+
+
+def test_overridden_variables_of_a_workload_are_a_notice() -> None:
+    """Y2: with file and object. A variable of the same value, and one that only the manifest has, aren't."""
+    env = [
+        {"name": "DATABASE_URL", "value": "postgres://production"},
+        {"name": "WEB_PUBLIC_URL", "value": "https://shop.example"},
+        {"name": "MODE", "value": "production"},
+        {"name": "SAME", "value": "1"},
+        {"name": "OWN", "value": "1"},
+    ]
+    given = spec(databases=(DatabaseSpec("main"),), env={"MODE": "preview", "SAME": "1"})
+    data = with_change(DEPLOYMENT, f"{CONTAINER}.env", env)
+    found = load_manifests(InMemoryFiles({"k8s/all.yaml": dump(data, SERVICE)}), given, SETTINGS, PINNED)
+    (notice,) = found.notices
+    assert re.match(r"k8s/all.yaml:\d+: Deployment web: .*: DATABASE_URL, WEB_PUBLIC_URL, MODE$", notice)
+
+
+def test_anchors_are_written_out() -> None:
+    """T2: common in manifests and values files. Merged keys, too, which the object's own override."""
+    text = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: &labels {app: web}}
+spec:
+  selector: {matchLabels: *labels}
+  template:
+    metadata: {labels: *labels}
+    spec:
+      initContainers: [{<<: &all {image: api, env: [{name: A, value: "1"}]}, name: first}]
+      containers: [{<<: *all, name: web, env: []}]
+"""
+    found = load_manifests(InMemoryFiles({"k8s/all.yaml": text}), spec(), SETTINGS, PINNED).objects[0]
+    pod = found["spec"]["template"]["spec"]
+    assert (pod["containers"][0]["env"], len(pod["initContainers"][0]["env"])) == ([], 1)
+    assert pod["containers"][0]["image"] == pod["initContainers"][0]["image"] == PINNED["api"]
+    assert found["spec"]["selector"] == {"matchLabels": {"app": "web"}}
 
 
 def test_listed_image_that_no_workload_runs_is_an_error() -> None:

@@ -6,6 +6,8 @@ T2, Y3, S3, C2 (TTL on everything).
 from __future__ import annotations
 
 import ipaddress
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 DIGEST = f"sha256:{'b' * 64}"
 SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
 MARKS = {"Team": "Red & blue", "PRNumber": "42", "EphemeralTTL": "72h", "ManagedBy": "eph", "Environment": "shop-a-42"}
+AUTHOR = ("-c", "user.name=x", "-c", "user.email=x@example.test")
+ENV = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
 WEB = ServiceSpec("web", "", image="shop")
 
 
@@ -362,3 +366,21 @@ def test_only_pinned_and_allowed_images_run(image: str, registries: str, why: st
         target._prepare(spec(images={"shop": image}), replace(SETTINGS, registries=registries))
     pinned = f"registry.test/acme/shop@{DIGEST}"
     assert target._prepare(spec(images={"shop": pinned}), SETTINGS).images == {"shop": pinned}
+
+
+def test_missing_seed_scripts_wait_for_a_push(tmp_path: Path) -> None:
+    """L5, Y1: all at once. The same commit would fail again, but a repository that doesn't respond may be back."""
+    origin = tmp_path / "origin"
+    for words in (("init", "-q", str(origin)), ("-C", str(origin), *AUTHOR, "commit", "-qm", "x", "--allow-empty")):
+        subprocess.run(["git", *words], check=True, env=ENV)
+    commit = subprocess.run(["git", "-C", str(origin), "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    given = spec(databases=(DatabaseSpec("main", strategy="seed", scripts=("db/a.sql", "../b.sql")),))
+    found = replace(given, source=GitSource(str(origin), commit.stdout.strip(), "main"))
+    with pytest.raises(KubernetesError) as raised:
+        target.TARGET.program(replace(found, settings={"root": str(tmp_path), "server": "eph"}))
+    assert raised.value.permanent
+    assert [line.split()[0] for line in raised.value.tail] == ["../b.sql", "db/a.sql"]
+    gone = replace(found, source=GitSource(str(tmp_path / "gone"), "b" * 40, "main"))
+    with pytest.raises(KubernetesError) as raised:
+        target.TARGET.program(replace(gone, settings={"root": str(tmp_path / "other"), "server": "eph"}))
+    assert not raised.value.permanent

@@ -9,18 +9,25 @@ charts are rendered by helm, both in a sandbox (``renderer``), and the output is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import CommitFiles
-from programs.targets.kubernetes.errors import KubernetesError, ManifestsRejected, RendererUnavailable
+from programs.targets.kubernetes.errors import (
+    CommitRejected,
+    KubernetesError,
+    ManifestsTooLarge,
+    RendererUnavailable,
+)
 from programs.targets.kubernetes.manifests import allowlist, omissions, path_reader, rewriting, wording
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
-from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
+from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest, ReadManifests
 from programs.targets.kubernetes.manifests.public_services import FrontNames, RoutedServices, find_public
+from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs, images_of_eph_yaml
+from programs.targets.kubernetes.refusals import Refusals
 from programs.targets.kubernetes.rendering.namespace_objects import Data, PathBackend
 from programs.targets.kubernetes.settings import KubernetesSettings
 
@@ -45,41 +52,79 @@ class LoadedManifests:
 def load_manifests(
     files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
 ) -> LoadedManifests:
-    """The manifests' objects to apply. Raises ``ManifestsRejected`` with everything that isn't allowed."""
+    """The manifests' objects to apply. Raises ``CommitRejected`` with everything that isn't allowed."""
     if not spec.manifests:
         return LoadedManifests()
     try:
-        return _load(files, spec, settings, images)
-    except (ManifestsRejected, RendererUnavailable):
+        return _load(_check(files, spec, settings, images), spec, settings, images)
+    except (CommitRejected, RendererUnavailable):
         raise
     except KubernetesError as error:
-        raise ManifestsRejected(error.sentence, error.tail) from error
+        raise CommitRejected(error.sentence, error.tail) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedManifests:
+    """Nothing is wrong with them. ``adapted``: the objects as they are applied."""
+
+    objects: tuple[Manifest, ...]
+    adapted: tuple[Data, ...]
+    public: RoutedServices
+    notices: tuple[str, ...]
+
+
+def _check(
+    files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
+) -> _CheckedManifests:
+    """What depends on several objects is only checked if they all could be read: it would complain about the others."""
+    refusals = Refusals()
+    read = _read(files, spec, settings, refusals)
+    is_complete = not refusals
+    brought = omissions.omit(_last_definitions(read.objects))
+    refused = {index: allowlist.refusals(item, spec.name) for index, item in enumerate(brought.objects)}
+    allowed = [item for index, item in enumerate(brought.objects) if not refused[index]]
+    refusals.add(*(error for errors in refused.values() for error in errors))
+    refusals.add(*_name_clashes(brought.objects, spec))
+    public = RoutedServices()
+    if is_complete and len(_services(allowed)) == len(_services(brought.objects)):
+        with refusals.collect():
+            public = _public_services(allowed, brought.routes, spec)
+    listed = ListedImages(images, spec.replaced_images)
+    notes = object_names.secrets_annotation(spec)
+    adapted = []
+    for item in allowed:
+        with refusals.collect():
+            adapted.append(rewriting.adapt(item, settings, listed, notes))
+    if is_complete:
+        with refusals.collect():
+            texts = (text for item in brought.objects for text in rewriting.image_names(item.data))
+            listed.check_all_run(texts, images_of_eph_yaml(spec, images))
+    refusals.check()
+    return _CheckedManifests(tuple(allowed), tuple(adapted), public, (*read.notices, *brought.notices, *public.notices))
+
+
+def _read(files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, refusals: Refusals) -> ReadManifests:
+    release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
+    found: list[Manifest] = []
+    notices: list[str] = []
+    for path in spec.manifests:
+        with refusals.collect():
+            read = path_reader.read(files, path, release, settings.kustomize)
+            found += read.objects
+            notices += read.notices
+    if len(found) > MAX_OBJECTS:
+        refusals.check()
+        raise ManifestsTooLarge(wording.reading.too_many_objects(len(found), MAX_OBJECTS))
+    return ReadManifests(tuple(replace(item, data=_without_nulls(item.data)) for item in found), tuple(notices))
 
 
 def _load(
-    files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
+    checked: _CheckedManifests, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
 ) -> LoadedManifests:
-    release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
-    read = (item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize))
-    found = [replace(item, data=_without_nulls(item.data)) for item in read]
-    if len(found) > MAX_OBJECTS:
-        raise KubernetesError(wording.reading.too_many_objects(len(found), MAX_OBJECTS))
-    brought = omissions.omit(_last_definitions(found))
-    found = list(brought.objects)
-    allowlist.check_manifests(found, spec.name)
-    _check_name_clashes(found, spec)
-    declared = any(item.public for item in spec.services)
-    names = FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
-    public = RoutedServices() if declared else find_public(found, brought.routes, names)
-    public = _with_host_names(public, spec, named=bool(names.public))
-    notes = object_names.secrets_annotation(spec)
-    listed = ListedImages(images, spec.replaced_images)
-    adapted = [rewriting.adapt(item, settings, listed, notes) for item in found]
-    own = [images[item.image] for item in spec.services if item.image in images]
-    listed.check_all_run([*own, *(container["image"] for data in adapted for container in rewriting.containers(data))])
+    adapted, public = checked.adapted, checked.public
     reached = [item for one in public.services for item in (one, *(path.target for path in one.paths))]
     for service in reached:
-        adapted = [rewriting.label_front_pods(data, service.selector) for data in adapted]
+        adapted = tuple(rewriting.label_front_pods(data, service.selector) for data in adapted)
     backends = {service.name: service.backend(adapted, settings) for service in public.services}
     paths = {
         service.name: tuple(
@@ -89,7 +134,38 @@ def _load(
         if service.paths
     }
     ports = sorted({port for service in reached for port in service.pod_ports(adapted)})
-    return LoadedManifests(tuple(adapted), backends, paths, tuple(ports), (*brought.notices, *public.notices))
+    environment = KubernetesEnvironment(spec, settings, PreparedInputs(images, backends=backends), version="")
+    overridden = _overridden_variables(checked.objects, environment)
+    return LoadedManifests(
+        objects=adapted,
+        backends=backends,
+        paths=paths,
+        public_ports=tuple(ports),
+        notices=(*checked.notices, *overridden),
+    )
+
+
+def _overridden_variables(objects: Iterable[Manifest], environment: KubernetesEnvironment) -> Iterator[str]:
+    """A notice for each workload whose own values aren't used."""
+    given = environment.manifest_variables()
+    for manifest in objects:
+        names = rewriting.overridden_variables(manifest.data, given)
+        if names:
+            yield manifest.error(wording.omissions.variables_overridden(omissions.listed(names))).sentence
+
+
+def _services(manifests: Iterable[Manifest]) -> list[Manifest]:
+    return [item for item in manifests if item.data["kind"] == "Service"]
+
+
+def _public_services(
+    manifests: Sequence[Manifest], routes: Sequence[Manifest], spec: EnvironmentSpec
+) -> RoutedServices:
+    """Those of manifests, if no service of eph.yaml is public."""
+    if any(item.public for item in spec.services):
+        return RoutedServices()
+    names = FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
+    return _with_host_names(find_public(manifests, routes, names), spec, named=bool(names.public))
 
 
 def _with_host_names(public: RoutedServices, spec: EnvironmentSpec, named: bool) -> RoutedServices:
@@ -117,14 +193,14 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def _last_definitions(manifests: list[Manifest]) -> list[Manifest]:
+def _last_definitions(manifests: Iterable[Manifest]) -> list[Manifest]:
     """A later path can redefine an object, as an overlay does. The last definition wins, as with `kubectl apply`."""
     last = {(item.data["kind"], item.name): item for item in manifests}
     return list(last.values())
 
 
-def _check_name_clashes(manifests: list[Manifest], spec: EnvironmentSpec) -> None:
+def _name_clashes(manifests: Iterable[Manifest], spec: EnvironmentSpec) -> Iterator[KubernetesError]:
     taken = {item.name for item in spec.services}
     for item in manifests:
         if item.data["kind"] in ("Deployment", "Service", "CronJob") and item.name in taken:
-            raise item.error(wording.reading.SAME_NAME_AS_SERVICE)
+            yield item.error(wording.reading.SAME_NAME_AS_SERVICE)

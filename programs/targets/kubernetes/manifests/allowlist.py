@@ -7,7 +7,7 @@ The cluster's Pod Security and RBAC are a second line of defence, and aren't rel
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from programs.targets.kubernetes.api import object_names
@@ -30,7 +30,6 @@ from programs.targets.kubernetes.manifests.field_checks import (
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 from programs.targets.kubernetes.manifests.pod_fields import POD
 
-MAX_PROBLEMS = 40
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
 METADATA_FIELDS = frozenset(("annotations", "labels", "name", "namespace"))
@@ -42,12 +41,9 @@ MAX_REPLICAS = 100
 """Of anything that a controller creates in numbers: pods, and finished Jobs and revisions that it keeps."""
 
 
-def check_manifests(manifests: Iterable[Manifest], namespace: str) -> None:
-    """Raises with everything that isn't allowed, each with its file and object, so that one push can fix it all."""
-    errors = [manifest.error(problem).sentence for manifest in manifests for problem in _problems(manifest, namespace)]
-    if errors:
-        count = wording.fields.more_problems(len(errors)) if len(errors) > 1 else ""
-        raise KubernetesError(f"{errors[0]}{count}", errors[:MAX_PROBLEMS] if count else ())
+def refusals(manifest: Manifest, namespace: str) -> list[KubernetesError]:
+    """Everything that isn't allowed in it."""
+    return [manifest.error(problem) for problem in _problems(manifest, namespace)]
 
 
 def _problems(manifest: Manifest, namespace: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import manifest_reader, renderer, wording
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.manifests.renderer import InputFiles, Renderer
+from programs.targets.kubernetes.refusals import Refusals
 
 _SOURCE_COMMENT = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.M)
 
@@ -34,12 +35,15 @@ def _add_chart(inputs: InputFiles, files: CommitFiles, folder: str, release: Cha
     """Adds the chart's files as they are in the commit, and the values files. Returns helm's options."""
     for path in files.list_tree(folder):
         inputs.add(f"chart/{path}", files.read_bytes(posixpath.join(folder, path)))
-    words = ["--namespace", release.name, "--skip-tests"]
+    words, refusals = ["--namespace", release.name, "--skip-tests"], Refusals()
     for index, path in enumerate(release.values_files):
-        manifest_reader.documents(path, files.read_text(path))  # helm reports a mistake in it with its line
-        inputs.add(f"values-{index}.yaml", files.read_bytes(path))
-        words += ["--values", f"values-{index}.yaml"]
-    inputs.add("values.json", json.dumps(nest_values(release.values)).encode())
+        with refusals.collect():
+            manifest_reader.documents(path, files.read_text(path))  # helm reports a mistake in it with its line
+            inputs.add(f"values-{index}.yaml", files.read_bytes(path))
+            words += ["--values", f"values-{index}.yaml"]
+    with refusals.collect():
+        inputs.add("values.json", json.dumps(nest_values(release.values)).encode())
+    refusals.check()
     return [*words, "--values", "values.json"]
 
 
@@ -61,8 +65,12 @@ def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _objects(folder: str, text: str) -> list[Manifest]:
     """Grouped by template, so that a rejection can name it."""
-    pieces = _SOURCE_COMMENT.split(text)
-    found = list(manifest_reader.parse(folder, pieces[0], rendered=True)) if pieces[0].strip() else []
-    for path, piece in zip(pieces[1::2], pieces[2::2], strict=True):
-        found += manifest_reader.parse(posixpath.join(folder, path), piece, rendered=True)
+    first, *pieces = _SOURCE_COMMENT.split(text)
+    templates = [(posixpath.join(folder, path), piece) for path, piece in zip(pieces[::2], pieces[1::2], strict=True)]
+    found: list[Manifest] = []
+    refusals = Refusals()
+    for path, piece in [*([(folder, first)] if first.strip() else []), *templates]:
+        with refusals.collect():
+            found += manifest_reader.parse(path, piece, rendered=True)
+    refusals.check()
     return found

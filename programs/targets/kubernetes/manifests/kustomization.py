@@ -16,16 +16,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from programs.targets.kubernetes.commit_files import CommitFiles, repository_path
-from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.errors import KubernetesError, ManifestsTooLarge
 from programs.targets.kubernetes.manifests import manifest_reader, wording
 from programs.targets.kubernetes.manifests.manifest_reader import KUSTOMIZATION
 from programs.targets.kubernetes.manifests.renderer import InputFiles
+from programs.targets.kubernetes.refusals import Refusals
 
 MAX_OBJECTS = 1000
 _MAX_DEPTH = 10
 _COPY = "repository"
 _ORIGINS = "originAnnotations"
-_REMOTE = re.compile(r"^[a-z+]+:|^git@|^[a-z0-9-]+\.[a-z]+/|\?ref=", re.I)
+_REMOTE = re.compile(r"^[a-z+]+:|^git@|\?ref=", re.I)
+_HOST_LIKE = re.compile(r"^[a-z0-9-]+\.[a-z]+/", re.I)
+"""Such as ``host.example/acme/base``, but ``conf.d/default.conf``, too."""
 _URL = re.compile(r"\s*https?:", re.I)
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _FORBIDDEN_KEYS = (
@@ -85,19 +88,28 @@ class _Included:
         self.objects |= other.objects
 
 
-def read(files: CommitFiles, folder: str, inputs: InputFiles) -> str:
-    """Adds what kustomize needs to ``inputs`` and returns the folder to build there. Raises for the first thing that
-    isn't allowed, with the file it is in."""
+@dataclass(frozen=True, slots=True)
+class KustomizeInput:
+    """``root``: the folder to build among the inputs. ``notices``: what kustomize will skip."""
+
+    root: str
+    notices: tuple[str, ...] = ()
+
+
+def read(files: CommitFiles, folder: str, inputs: InputFiles) -> KustomizeInput:
+    """Adds what kustomize needs to ``inputs``. Raises with everything that isn't allowed, each with the file it is
+    in."""
     reader = _Reader(files, inputs)
     root = repository_path(folder)
     included = reader.kustomization(root, ())
+    reader.refusals.check()
     if included.count > MAX_OBJECTS:
-        raise KubernetesError(wording.rendering.loads_too_much(folder, included.count, MAX_OBJECTS))
+        raise ManifestsTooLarge(wording.rendering.loads_too_much(folder, included.count, MAX_OBJECTS))
     path = posixpath.join(_COPY, root, KUSTOMIZATION[0])
     data = json.loads(inputs.contents[path])
     # Each object of the output then names the file that it comes from.
     inputs.add(path, _dump({**data, "buildMetadata": sorted({*(data.get("buildMetadata") or ()), _ORIGINS})}))
-    return posixpath.join(_COPY, root)
+    return KustomizeInput(posixpath.join(_COPY, root), tuple(reader.notices))
 
 
 def _dump(data: Any) -> bytes:
@@ -105,11 +117,13 @@ def _dump(data: Any) -> bytes:
 
 
 class _Reader:
-    """Every kustomization and file that was read; each only once."""
+    """Every kustomization and file that was read; each kustomization only once, even if something in it is refused."""
 
     def __init__(self, files: CommitFiles, inputs: InputFiles) -> None:
         self.files = files
         self.inputs = inputs
+        self.refusals = Refusals()
+        self.notices: list[str] = []
         self._known: dict[str, _Included] = {}
 
     def kustomization(self, folder: str, above: tuple[str, ...]) -> _Included:
@@ -123,9 +137,10 @@ class _Reader:
         if len(names) > 1:
             raise here.error(wording.rendering.second_file(names[1]))
         if folder not in self._known:
-            rewritten = here.rewrite()
-            self.inputs.add(posixpath.join(_COPY, folder, KUSTOMIZATION[0]), _dump(rewritten))
             self._known[folder] = here.included
+            with self.refusals.collect():
+                rewritten = here.rewrite()
+                self.inputs.add(posixpath.join(_COPY, folder, KUSTOMIZATION[0]), _dump(rewritten))
         return self._known[folder]
 
     def copy(self, place: str) -> None:
@@ -133,6 +148,11 @@ class _Reader:
         if posixpath.basename(place) in KUSTOMIZATION:
             raise KubernetesError(wording.rendering.name_its_folder(place))
         self.inputs.add(posixpath.join(_COPY, repository_path(place)), self.files.read_bytes(place))
+
+    def exists(self, place: str) -> bool:
+        """As a file or a folder."""
+        above, name = posixpath.split(place)
+        return self.files.list_folder(place) is not None or name in (self.files.list_folder(above or ".") or ())
 
     def text(self, place: str) -> str:
         self.copy(place)
@@ -157,23 +177,30 @@ class _Kustomization:
         if len(documents) != 1 or not isinstance(documents[0], dict):
             raise self.error(wording.rendering.ONE_MAPPING)
         data: dict[str, Any] = documents[0]
-        for key in data:
-            if key in _FORBIDDEN_KEYS:
-                raise self.error(wording.rendering.runs_programs(key))
-            if key not in _REWRITERS and key not in _PLAIN_KEYS and key not in ("namespace", "generatorOptions"):
-                raise self.error(wording.rendering.unknown_key(key, sorted([*_REWRITERS, *_PLAIN_KEYS])))
+        refusals = self.reader.refusals
+        refusals.add(*map(self.error, _refused_keys(data)))
         # The environment has its own namespace, and a name with a hash would change with each commit.
         made = {key: value for key, value in data.items() if key in _PLAIN_KEYS}
-        made["generatorOptions"] = {
-            **self.require_mapping(data.get("generatorOptions") or {}),
-            "disableNameSuffixHash": True,
-        }
+        with refusals.collect():
+            options = self.require_mapping(data.get("generatorOptions") or {}, "generatorOptions")
+            made["generatorOptions"] = {**options, "disableNameSuffixHash": True}
         for key, rewriter in _REWRITERS.items():
             if data.get(key):
-                made[key] = list(rewriter(self, key, self.require_list(data[key], key)))
+                with refusals.collect():
+                    made[key] = list(self._rewrite_each(rewriter, key, self.require_list(data[key], key)))
         if data.get("kind") != "Component":
-            self._check_targets(made)
+            self.reader.notices += self._patches_without_object(made)
         return made
+
+    def _rewrite_each(self, rewriter: _Rewriter, key: str, items: list[Any]) -> Iterator[Any]:
+        """One after the other, because something else can be wrong with the next."""
+        for item in items:
+            if self.reader.refusals.is_full:
+                return
+            rewritten: list[Any] = []
+            with self.reader.refusals.collect():
+                rewritten = list(rewriter(self, key, [item]))
+            yield from rewritten
 
     # --- values
 
@@ -194,14 +221,16 @@ class _Kustomization:
         """A path as written here, from the root of the repository."""
         if not isinstance(path, str):
             raise self.error(wording.rendering.not_a_path(path))
-        if _REMOTE.search(path):
+        remote = _REMOTE.search(path) is not None
+        place = "" if remote else repository_path(posixpath.join(self.folder, path))
+        if remote or (_HOST_LIKE.search(path) and not self.reader.exists(place)):
             raise self.error(wording.rendering.not_in_repository(path))
-        return repository_path(posixpath.join(self.folder, path))
+        return place
 
     def relative(self, place: str) -> str:
         """In a form that can't be taken for a URL."""
         found = posixpath.relpath(place, self.folder)
-        return found if found.startswith("..") else f"./{found}"
+        return found if found == ".." or found.startswith("../") else f"./{found}"
 
     def document_file(self, path: Any) -> str:
         """Copies a YAML file, after reading it for mistakes and aliases."""
@@ -301,15 +330,25 @@ class _Kustomization:
     def documents(self, _: str, paths: list[Any]) -> Iterator[str]:
         yield from map(self.document_file, paths)
 
-    def _check_targets(self, made: Mapping[str, Any]) -> None:
+    def _patches_without_object(self, made: Mapping[str, Any]) -> Iterator[str]:
         """kustomize skips a patch whose target doesn't exist. Names can have got a prefix or a suffix on the way."""
         for patch in [*made.get("patches", ()), *made.get("patchesJson6902", ())]:
-            target = patch.get("target") or {}
+            target = patch.get("target")
+            target = target if isinstance(target, dict) else {}
             kind, name = str(target.get("kind", "")), str(target.get("name", ""))
             if not (kind and _PLAIN_NAME.fullmatch(name)):
                 continue
             if not any(kind == other and found in name for other, found in self.included.objects):
-                raise self.error(wording.rendering.patch_without_object(kind, name))
+                yield self.error(wording.rendering.patch_without_object(kind, name)).sentence
+
+
+def _refused_keys(data: Mapping[str, Any]) -> Iterator[str]:
+    known = sorted([*_REWRITERS, *_PLAIN_KEYS])
+    for key in data:
+        if key in _FORBIDDEN_KEYS:
+            yield wording.rendering.runs_programs(key)
+        elif key not in (*known, "namespace", "generatorOptions"):
+            yield wording.rendering.unknown_key(key, known)
 
 
 def _strings(value: Any) -> Iterator[str]:

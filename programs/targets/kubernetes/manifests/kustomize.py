@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.manifests import kustomization, manifest_reader, renderer, wording
-from programs.targets.kubernetes.manifests.manifest_reader import Manifest
+from programs.targets.kubernetes.manifests.manifest_reader import Manifest, ReadManifests
 from programs.targets.kubernetes.manifests.renderer import InputFiles, Renderer
+from programs.targets.kubernetes.refusals import Refusals
 
 _NO_PROXY = "http://127.0.0.1:9"
 _ENV = {
@@ -30,19 +30,24 @@ _MAX_CHARACTERS = 1_500_000
 """Of one object: a ConfigMap can hold a file of ``commit_files.MAX_FILE_BYTES``."""
 
 
-def build(files: CommitFiles, folder: str, program: str = "") -> list[Manifest]:
+def build(files: CommitFiles, folder: str, program: str = "") -> ReadManifests:
     """The objects of a kustomization. ``program`` is kustomize, if it isn't on PATH."""
     tool = Renderer("kustomize", "kustomization", program, _ENV)
     inputs = InputFiles(folder, tool.subject)
-    root = kustomization.read(files, folder, inputs)
+    read = kustomization.read(files, folder, inputs)
     binary = tool.find(wording.rendering.is_a_kustomization(folder), wording.rendering.KUSTOMIZATION_OUTPUT)
-    return list(_objects(folder, renderer.run(tool, [binary, "build", *_OPTIONS, root], inputs)))
+    output = renderer.run(tool, [binary, "build", *_OPTIONS, read.root], inputs)
+    return ReadManifests(tuple(_objects(folder, output)), read.notices)
 
 
-def _objects(folder: str, text: str) -> Iterator[Manifest]:
+def _objects(folder: str, text: str) -> list[Manifest]:
+    found, refusals = [], Refusals()
     for piece in text.removeprefix("---\n").split("\n---\n"):
-        for item in manifest_reader.parse(folder, piece, _MAX_CHARACTERS, rendered=True):
-            yield Manifest(_take_origin(item, folder), item.data)
+        with refusals.collect():
+            read = manifest_reader.parse(folder, piece, _MAX_CHARACTERS, rendered=True)
+            found += [Manifest(_take_origin(item, folder), item.data) for item in read]
+    refusals.check()
+    return found
 
 
 def _take_origin(manifest: Manifest, folder: str) -> str:

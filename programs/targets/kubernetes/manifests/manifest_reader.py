@@ -12,11 +12,14 @@ import yaml
 
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import wording
+from programs.targets.kubernetes.refusals import Refusals
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _MAX_CHARACTERS = 500_000
 _MAX_DEPTH = 60
+_MAX_REPEATED = 100_000
+"""Values and characters that the aliases of one file may add to it."""
 _MAX_NUMBER = 2**53
 
 
@@ -51,14 +54,24 @@ class Manifest:
         return KubernetesError(f"{self.path}{line}: {self.data['kind']} {self.name}: {why}")
 
 
+@dataclass(frozen=True, slots=True)
+class ReadManifests:
+    """The objects at one path, and what the author should know about them."""
+
+    objects: tuple[Manifest, ...]
+    notices: tuple[str, ...] = ()
+
+
 def parse(path: str, text: str, max_characters: int = _MAX_CHARACTERS, rendered: bool = False) -> list[Manifest]:
     """``rendered``: the text isn't the file's own, so its lines mean nothing to the author."""
-    found = _documents(path, text, max_characters)
-    return [
-        Manifest(path, data, None if rendered or document.get("kind") == "List" else node)
-        for node, document in found
-        for data in _objects(path, document)
-    ]
+    found, refusals = [], Refusals()
+    for node, document in _documents(path, text, max_characters):
+        with refusals.collect():
+            objects = list(_objects(path, document))
+            known = None if rendered or document.get("kind") == "List" else node
+            found += [Manifest(path, data, known) for data in objects]
+    refusals.check()
+    return found
 
 
 def _line_in(node: yaml.Node, sentence: str) -> int:
@@ -68,7 +81,8 @@ def _line_in(node: yaml.Node, sentence: str) -> int:
         if index and isinstance(node, yaml.SequenceNode) and int(index) < len(node.value):
             node = node.value[int(index)]
         elif key and isinstance(node, yaml.MappingNode):
-            found = next(((name, value) for name, value in node.value if name.value == key), None)
+            # A key of its own comes after those that it merged.
+            found = next(((name, value) for name, value in reversed(node.value) if name.value == key), None)
             if found is None:
                 break
             name, node = found
@@ -84,7 +98,7 @@ _STEP = re.compile(r"([A-Za-z0-9_-]+)|\[(\d+)\]")
 
 
 def documents(path: str, text: str, max_characters: int = _MAX_CHARACTERS) -> list[Any]:
-    """The documents of a file. Aliases aren't allowed: a few lines of them can expand to gigabytes."""
+    """The documents of a file. Aliases are limited: a few lines of them can expand to gigabytes."""
     return [document for _, document in _documents(path, text, max_characters)]
 
 
@@ -122,31 +136,71 @@ def _load_all(text: str) -> Iterator[tuple[yaml.Node, Any]]:
 def _check_events(path: str, text: str) -> None:
     """Before anything is built: the parser needs time in proportion to the square of the depth, and the loader
     recurses."""
-    depth = 0
+    nesting = _Nesting()
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise KubernetesError(
-                wording.reading.aliases(wording.reading.at_line(path, _line_number(event.start_mark)))
-            )
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
+        nesting.add(event)
+        if nesting.depth > _MAX_DEPTH or nesting.repeated > _MAX_REPEATED:
+            place = wording.reading.at_line(path, _line_number(event.start_mark))
+            deep = nesting.depth > _MAX_DEPTH
+            raise KubernetesError(wording.reading.too_deep(place) if deep else wording.reading.too_much_repeated(place))
+
+
+@dataclass(slots=True)
+class _Value:
+    """A value that is being read: its anchor, how much it contains with its aliases written out, and how deeply."""
+
+    anchor: str | None
+    size: int = 1
+    height: int = 0
+
+
+class _Nesting:
+    """How deep a file is at an event, and how much its aliases have added so far."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.repeated = 0
+        self._open: list[_Value] = []
+        self._anchored: dict[str, _Value] = {}
+
+    def add(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._anchored = {}
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._open.append(_Value(event.anchor))
+            self.depth = len(self._open)
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _MAX_DEPTH:
-            raise KubernetesError(
-                wording.reading.too_deep(wording.reading.at_line(path, _line_number(event.start_mark)))
-            )
+            self._close(self._open.pop())
+        elif isinstance(event, yaml.ScalarEvent):
+            self._close(_Value(event.anchor, 1 + len(event.value)))
+        elif isinstance(event, yaml.AliasEvent):
+            # An anchor that is missing here is unknown, or contains the alias itself: without an end.
+            value = self._anchored.get(event.anchor or "", _Value(None, _MAX_REPEATED + 1))
+            self.repeated += value.size
+            self._close(_Value(None, value.size, value.height))
+
+    def _close(self, value: _Value) -> None:
+        """Adds a value to the one that contains it."""
+        if value.anchor:
+            self._anchored[value.anchor] = value
+        self.depth = len(self._open) + value.height
+        if self._open:
+            above = self._open[-1]
+            above.size += value.size
+            above.height = max(above.height, value.height + 1)
 
 
 class _StrictLoader(yaml.SafeLoader):
     """Dates stay text, and duplicate keys are rejected: the second would hide the first from a reader."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Here, because a mapping later contains the keys that it merges, too."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key, count in Counter(keys).items():
             if count > 1:
                 raise yaml.MarkedYAMLError(problem=wording.reading.duplicate_key(key), problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 _StrictLoader.yaml_implicit_resolvers = {

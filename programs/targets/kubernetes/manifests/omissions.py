@@ -99,11 +99,11 @@ def _omit_fields(data: dict[str, Any]) -> Iterator[str]:
     """Changes ``data``."""
     removed = [key for metadata in _metadata(data) for key in _omit_annotations(metadata)]
     if removed:
-        yield wording.omissions.annotations_omitted(_listed(removed))
+        yield wording.omissions.annotations_omitted(listed(removed))
     pod = _at(data, _POD_PATHS.get(data["kind"], ()))
     fields = [key for key in _POD_FIELDS if pod and pod.pop(key, None) is not None]
     if fields:
-        yield wording.omissions.placement_omitted(_listed(fields))
+        yield wording.omissions.placement_omitted(listed(fields))
     spec = data.get("spec")
     if data["kind"] == "Service" and isinstance(spec, dict):
         yield from _omit_service_fields(spec)
@@ -160,7 +160,7 @@ def _omit_service_fields(spec: dict[str, Any]) -> Iterator[str]:
         yield wording.omissions.becomes_cluster_ip(kind)
     removed = [key for key in _TRAFFIC_FIELDS if spec.pop(key, None) is not None]
     if removed:
-        yield wording.omissions.omitted(_listed(removed))
+        yield wording.omissions.omitted(listed(removed))
 
 
 def _at(data: Any, path: tuple[str, ...]) -> dict[str, Any]:
@@ -170,6 +170,7 @@ def _at(data: Any, path: tuple[str, ...]) -> dict[str, Any]:
     return data if path and isinstance(data, dict) else {}
 
 
-def _listed(keys: list[str]) -> str:
+def listed(keys: list[str]) -> str:
+    """The first of them, each once, in words."""
     unique = list(dict.fromkeys(key[:60] for key in keys))
     return wording.omissions.listed(unique[:MAX_LISTED], len(unique) - MAX_LISTED)

@@ -21,7 +21,7 @@ from pathlib import Path
 from programs.kit.isolation import no_network
 from programs.kit.processes import bounded_run, sandbox
 from programs.kit.processes.bounded_run import RunLimits
-from programs.targets.kubernetes.errors import KubernetesError, RendererUnavailable
+from programs.targets.kubernetes.errors import KubernetesError, ManifestsTooLarge, RendererUnavailable
 from programs.targets.kubernetes.manifests import wording
 
 MAX_FILES = 1000
@@ -62,9 +62,9 @@ class InputFiles:
         self._bytes += len(content) - len(self.contents.get(path, b""))
         self.contents[path] = content
         if len(self.contents) > MAX_FILES:
-            raise KubernetesError(wording.rendering.too_many_files(self.folder, self._subject, MAX_FILES))
+            raise ManifestsTooLarge(wording.rendering.too_many_files(self.folder, self._subject, MAX_FILES))
         if self._bytes > MAX_BYTES:
-            raise KubernetesError(wording.rendering.too_large(self.folder, self._subject, MAX_BYTES))
+            raise ManifestsTooLarge(wording.rendering.too_large(self.folder, self._subject, MAX_BYTES))
 
     def write(self, work_folder: Path) -> None:
         for path, content in self.contents.items():

@@ -4,17 +4,20 @@ service."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from programs.image_references import InvalidReference, is_allowed, parse
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.manifests import wording
-from programs.targets.kubernetes.manifests.listed_images import ListedImages
+from programs.targets.kubernetes.manifests.listed_images import ListedImages, SeveralImagesMatch
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
+from programs.targets.kubernetes.refusals import Refusals
 from programs.targets.kubernetes.rendering import workloads
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings, split_list
 
+_WORKLOADS = ("CronJob", "Deployment", "Job", "StatefulSet")
 _SERVER_FIELDS = (
     "affinity",
     "automountServiceAccountToken",
@@ -31,8 +34,9 @@ def adapt(
     images: ListedImages,
     annotations: Mapping[str, str] | None = None,
 ) -> Data:
-    """A copy with everything that we set. ``annotations``: added to its pods."""
-    data = copy.deepcopy(manifest.data)
+    """A copy with everything that we set. ``annotations``: added to its pods. Raises with every image and claim that
+    isn't allowed."""
+    data, refusals = copy.deepcopy(manifest.data), Refusals()
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
     data.pop("status", None)
     pod = find_pod_spec(data)
@@ -40,12 +44,14 @@ def adapt(
         _harden_pod(pod, settings)
         _set_pod_metadata(data, annotations or {})
         for container in containers(data):
-            _adapt_container(manifest, container, images, settings)
+            with refusals.collect():
+                _adapt_container(manifest, container, images, settings)
         workloads.check_pull_access(settings, pod)
     for claim in _claim_specs(data):
         claim["storageClassName"] = settings.storage_class
         if not settings.storage_class:
-            raise manifest.error(wording.images.NO_STORAGE_CLASS)
+            refusals.add(manifest.error(wording.images.NO_STORAGE_CLASS))
+    refusals.check()
     return data
 
 
@@ -55,11 +61,25 @@ def containers(data: Data) -> list[Data]:
     return [*(pod.get("initContainers") or []), *pod["containers"]] if pod is not None else []
 
 
+def image_names(data: Data) -> Iterator[str]:
+    """The images of its containers, as written. It may be of an unexpected shape."""
+    if data["kind"] in _WORKLOADS:
+        yield from _image_names(data.get("spec"))
+
+
+def _image_names(value: Any) -> Iterator[str]:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in items:
+        yield from _image_names(item)
+    if isinstance(value, dict) and isinstance(value.get("image"), str):
+        yield value["image"]
+
+
 def find_pod_spec(data: Data) -> Data | None:
     spec = data.get("spec") or {}
     if data["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
-    if data["kind"] not in ("CronJob", "Deployment", "Job", "StatefulSet"):
+    if data["kind"] not in _WORKLOADS:
         return None
     found: Data = spec["template"]["spec"]
     return found
@@ -106,6 +126,13 @@ def set_variables(data: Data, variables: Sequence[Data]) -> Data:
     return data
 
 
+def overridden_variables(data: Data, variables: Sequence[Data]) -> list[str]:
+    """The names of those that ``set_variables`` gives another value."""
+    given = {item["name"]: item for item in variables}
+    own = [item for container in containers(data) for item in container.get("env") or []]
+    return list(dict.fromkeys(item["name"] for item in own if item != given.get(item.get("name"), item)))
+
+
 def _resolve_image(manifest: Manifest, text: str, images: ListedImages, settings: KubernetesSettings) -> str:
     """An image listed in eph.yaml is replaced by the pinned reference. Any other must be allowed."""
     try:
@@ -113,6 +140,8 @@ def _resolve_image(manifest: Manifest, text: str, images: ListedImages, settings
         reference = parse(text)
     except InvalidReference as error:
         raise manifest.error(str(error)) from error
+    except SeveralImagesMatch as error:
+        raise manifest.error(wording.images.several_match(text, error.names)) from error
     if pinned:
         return pinned
     if not is_allowed(split_list(settings.registries), reference):

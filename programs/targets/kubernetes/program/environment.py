@@ -67,10 +67,11 @@ class KubernetesEnvironment:
 
     @property
     def command_image(self) -> str:
-        """The image that migrations, seed commands and hooks run in: the first service's, or the first listed one if
-        all services are in manifests."""
-        of_services = (self.image(item) for item in self.spec.services if item.image)
-        return next(of_services, None) or next(iter(self.prepared.images.values()))
+        return self.prepared.images[_command_image(self.spec, self.prepared.images)]
+
+    def manifest_variables(self) -> list[Data]:
+        """Those of the containers in the repository's manifests."""
+        return self.variables(ServiceSpec("manifests", "", public=False)).to_list()
 
     def variables(self, item: ServiceSpec) -> ContainerEnv:
         """All variables of a container. Eph's values override the repository's."""
@@ -115,3 +116,20 @@ class KubernetesEnvironment:
             "kubeconfig": self.settings.kubeconfig,
             "context": self.settings.context,
         }
+
+
+def images_of_eph_yaml(spec: EnvironmentSpec, images: Mapping[str, str]) -> set[str]:
+    """The names of the images that services, migrations, seed commands and hooks run in."""
+    commands = [
+        *(command for item in spec.databases for command in (item.migrate, item.seed) if command),
+        *(spec.hooks.pre_create + spec.hooks.post_create + spec.hooks.pre_destroy),
+    ]
+    of_commands = {_command_image(spec, images)} if commands and images else set()
+    return {item.image for item in spec.services if item.image} | of_commands
+
+
+def _command_image(spec: EnvironmentSpec, images: Mapping[str, str]) -> str:
+    """The image that migrations, seed commands and hooks run in: the first service's, or the first listed one if all
+    services are in manifests."""
+    of_services = (item.image for item in spec.services if item.image)
+    return next(of_services, None) or next(iter(images))

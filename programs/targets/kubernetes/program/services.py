@@ -59,7 +59,7 @@ def create_from_manifests(builder: ResourceBuilder, after: list[Resource]) -> li
     if not environment.prepared.objects:
         return []
     part, ready = ResourceGroup("Manifests", "manifests"), []
-    variables = environment.variables(ServiceSpec("manifests", "", public=False)).to_list()
+    variables = environment.manifest_variables()
     scaled = scale_to_zero.autoscaled(environment.prepared.objects)
     stops = scale_to_zero.starts_nothing(environment.spec)
     for brought in environment.prepared.objects:

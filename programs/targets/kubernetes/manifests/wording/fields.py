@@ -75,10 +75,6 @@ def annotation_not_allowed(key: str, prefixes: Iterable[str]) -> str:
     return f"the annotation {key} isn't allowed; allowed prefixes: {', '.join(prefixes)}"
 
 
-def more_problems(count: int) -> str:
-    return f" ({count} problems in the manifests)"
-
-
 # --- Services and secrets
 
 

@@ -22,3 +22,10 @@ def unused(images: str, others: str) -> str:
 def others_run(images: Iterable[str], more: int) -> str:
     rest = f" and {more} more" if more > 0 else ""
     return f"; the workloads run {', '.join(images)}{rest}"
+
+
+def several_match(image: str, names: Iterable[str]) -> str:
+    return (
+        f"image {image}: eph.yaml lists several images of this repository: {', '.join(names)}. Use one of these names "
+        f"in its place, or add `replaces: {image}` to one of them in eph.yaml"
+    )

@@ -44,3 +44,7 @@ def omitted(fields: str) -> str:
 
 def listed(names: Iterable[str], more: int) -> str:
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def variables_overridden(names: str) -> str:
+    return f"variables left out, because Eph or eph.yaml sets them: {names}"

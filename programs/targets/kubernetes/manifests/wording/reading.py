@@ -36,8 +36,8 @@ def at_line(path: str, line: int) -> str:
     return f"{path}, line {line}"
 
 
-def aliases(place: str) -> str:
-    return f"{place}: aliases aren't supported; write the value out"
+def too_much_repeated(place: str) -> str:
+    return f"{place}: an alias repeats too much or itself; write the value out"
 
 
 def too_deep(place: str) -> str:

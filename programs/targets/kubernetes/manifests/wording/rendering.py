@@ -126,7 +126,7 @@ PATCH_NEEDS_TARGET = "a list of patch operations needs a target"
 
 
 def patch_without_object(kind: str, name: str) -> str:
-    return f"a patch targets {kind} {name}, which this kustomization doesn't contain"
+    return f"not applied: a patch for {kind} {name}, which this kustomization doesn't contain"
 
 
 def transformer_runs_programs(item: object) -> str:
