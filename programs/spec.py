@@ -150,6 +150,7 @@ _LATER_FIELDS = (
     "secrets",
     "options",
     "replaced_images",
+    "optional_images",
     "mail",
 )
 
@@ -163,17 +164,17 @@ class EnvironmentSpec:
 
     ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); further public
     services get ``<service>--<host>``. ``settings`` come from the server, never from the repository, and say where the
-    target keeps its data. ``sign_in``: its host names require people to sign in; ``allow``: only these. ``images``
-    maps names to references pinned to a digest; ``found`` says for each how it was found, for people.
-    ``replaced_images`` names for some the repository that the manifests use in its place. ``manifests`` are files
-    or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
-    dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
-    secrets, for everything that receives ``env``. ``options`` is the part of the target's section of eph.yaml that
-    sets no other field. ``mail``: it has a mail catcher. ``asleep``: nothing is started; the first request does that.
-    ``approved``: a person approved this commit. ``repository`` is its ID at the Git host, whatever its name in
-    eph.yaml. ``from_fork``: the commit isn't the repository's own, so its build must not change what other environments
-    use. ``read_only_cache``: its build starts with the repository's cache and never saves one. These five say how an
-    update runs, not what is built, so they aren't part of the digest.
+    target keeps its data. ``sign_in``: its host names require people to sign in; ``allow``: only these. ``images`` maps
+    names to references pinned to a digest; ``found`` says for each how it was found, for people. ``replaced_images``
+    names for some the repository that the manifests use in its place. ``optional_images`` need not run: only services
+    that labels turned off name them. ``manifests`` are files or folders of the repository. ``resources`` limits the
+    total ``cpu``, ``memory`` and ``disk``. ``values`` (by dotted path) and ``values_files`` are passed to Helm charts
+    among the manifests. ``secrets`` maps variables to secrets, for everything that receives ``env``. ``options`` is the
+    part of the target's section of eph.yaml that sets no other field. ``mail``: it has a mail catcher. ``asleep``:
+    nothing is started; the first request does that. ``approved``: a person approved this commit. ``repository`` is its
+    ID at the Git host, whatever its name in eph.yaml. ``from_fork``: the commit isn't the repository's own, so its
+    build must not change what other environments use. ``read_only_cache``: its build starts with the repository's cache
+    and never saves one. These five say how an update runs, not what is built, so they aren't part of the digest.
     """
 
     name: str
@@ -199,6 +200,7 @@ class EnvironmentSpec:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     replaced_images: Mapping[str, str] = field(default_factory=dict)
+    optional_images: tuple[str, ...] = ()
     mail: bool = False
     asleep: bool = False
     approved: bool = False
@@ -237,6 +239,7 @@ class EnvironmentSpec:
             secrets={variable: Secret(**item) for variable, item in data.get("secrets", {}).items()},
             options=dict(data.get("options", {})),
             replaced_images=dict(data.get("replaced_images", {})),
+            optional_images=tuple(data.get("optional_images", ())),
             mail=data.get("mail", False),
             asleep=data.get("asleep", False),
             approved=data.get("approved", False),

@@ -70,6 +70,7 @@ _LATER_FIELDS = (
     "secrets",
     "options",
     "replaced_images",
+    "optional_images",
     "mail",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.document import EphYaml
@@ -22,6 +22,15 @@ def requests_of(config: EphYaml, values: Mapping[str, str], target: str) -> Iter
     for image in config.environment.images:
         if image.name in used or (section is not None and section.uses_all_images):
             yield _request(image, values)
+
+
+def optional_images(config: EphYaml, disabled: Iterable[str]) -> tuple[str, ...]:
+    """The names of images that nothing but services turned off by labels names. Manifests can use them all the same,
+    and must then get them."""
+    off = frozenset(disabled)
+    used = {service.image for service in config.services if service.name not in off}
+    named = dict.fromkeys(service.image for service in config.services if service.name in off)
+    return tuple(name for name in named if name is not None and name not in used)
 
 
 def image_problems(document: Document, values: Mapping[str, str], registries: Sequence[str]) -> Iterator[Problem]:

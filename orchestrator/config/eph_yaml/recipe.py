@@ -91,15 +91,20 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
     ]
     if problems:
         raise InvalidConfig(problems)
+    optional = image_requests.optional_images(config, variant.disabled)
     config = label_variants.without_services(config, variant.disabled)
-    triggers = _matching_triggers(config, context)
+    triggers, requests = _matching_triggers(config, context), image_requests.requests_of(config, values, target)
+    images = tuple(requests) if runs_images else ()
     return Recipe(
-        spec=_spec(config, context, policy, name),
+        spec=replace(
+            _spec(config, context, policy, name),
+            optional_images=tuple(image.name for image in images if image.name in optional),
+        ),
         labels=trigger_labels(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
         suites=_suites(config, target, values) if unsupported.runs_tests(target) else (),
-        images=tuple(image_requests.requests_of(config, values, target)) if runs_images else (),
+        images=images,
         idle_timeout=config.environment.idle_timeout,
         destroy_when_idle=config.environment.on_idle == "destroy",
         schedule=_schedule(config),

@@ -184,6 +184,17 @@ def test_image_that_only_commands_run_in_is_used(more: dict[str, Any]) -> None:
             load_manifests(files, given, SETTINGS, images)
 
 
+def test_image_of_services_that_are_off_need_not_run() -> None:
+    """Y5, I1: a label turned off the only service that names it. Manifests that use it get it all the same."""
+    extra = {**PINNED, "extra": "registry.test/acme/extra@sha256:" + "b" * 64}
+    given = spec(optional_images=("extra",))
+    files = InMemoryFiles({"k8s/all.yaml": dump(DEPLOYMENT, SERVICE)})
+    assert load_manifests(files, given, SETTINGS, extra).objects
+    named = with_change(DEPLOYMENT, f"{CONTAINER}.image", "registry.test/acme/extra:1.4")
+    files = InMemoryFiles({"k8s/all.yaml": dump(named, with_change(DEPLOYMENT, "metadata.name", "api"), SERVICE)})
+    assert image_of(load_manifests(files, given, SETTINGS, extra)) == extra["extra"]
+
+
 ONE_REPOSITORY = {name: f"registry.test/acme/shop@sha256:{mark * 64}" for name, mark in (("web", "a"), ("worker", "b"))}
 
 

@@ -98,7 +98,7 @@ def _check(
     if is_complete:
         with refusals.collect():
             texts = (text for item in brought.objects for text in rewriting.image_names(item.data))
-            listed.check_all_run(texts, images_of_eph_yaml(spec, images))
+            listed.check_all_run(texts, {*images_of_eph_yaml(spec, images), *spec.optional_images})
     refusals.check()
     return _CheckedManifests(tuple(allowed), tuple(adapted), public, (*read.notices, *brought.notices, *public.notices))
 
