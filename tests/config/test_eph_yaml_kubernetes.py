@@ -331,3 +331,33 @@ def test_two_images_cannot_replace_the_same_repository() -> None:
     text = TWO_IMAGES % (", replaces: acme/api", ", replaces: docker.io/acme/api") + "kubernetes: {manifests: [k8s]}\n"
     with pytest.raises(InvalidConfig, match="image `web` already replaces"):
         parse(text.encode())
+
+
+def test_images_of_one_repository_can_replace_its_tags() -> None:
+    """I1: as published charts name them."""
+    tags = (", replaces: 'acme/shop:web'", ", replaces: 'docker.io/acme/shop:api'")
+    given = spec(TWO_IMAGES % tags + "kubernetes: {manifests: [k8s]}\n")
+    assert given.replaced_images == {"web": "acme/shop:web", "api": "docker.io/acme/shop:api"}
+    for wrong, why in (
+        ((", replaces: 'acme/shop:a'", ", replaces: 'acme/shop:a'"), "image `web` already replaces"),
+        (("", ", replaces: 'acme/shop:-a'"), r"images\[1\]\.replaces"),
+        (("", ", replaces: ':a'"), r"images\[1\]\.replaces"),
+    ):
+        with pytest.raises(InvalidConfig, match=why):
+            spec(TWO_IMAGES % wrong + "kubernetes: {manifests: [k8s]}\n")
+
+
+def test_image_that_only_services_turned_off_by_labels_name_is_optional() -> None:
+    """I1, Y5: manifests may use it as well, so it's still looked up; without them, nothing needs it."""
+    off = "services: [{name: web, image: web}, {name: api, image: api, public: false}]\nlabels: {x: {disable: [api]}}\n"
+    for manifests, found, optional in (
+        ("kubernetes: {manifests: [k8s]}\n", ["web", "api"], ("api",)),
+        ("", ["web"], ()),
+    ):
+        document = parse((TWO_IMAGES % ("", "") + off + manifests).encode())
+        usual = build_recipe(document, CONTEXT, POLICY)
+        assert (len(usual.images), usual.spec.optional_images) == (2, ())
+        recipe = build_recipe(document, replace(CONTEXT, labels=frozenset({"x"})), POLICY)
+        assert [image.name for image in recipe.images] == found
+        assert recipe.spec.optional_images == optional
+        assert EnvironmentSpec.from_json(recipe.spec.to_json()) == recipe.spec

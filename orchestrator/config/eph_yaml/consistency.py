@@ -123,11 +123,12 @@ def _images(config: EphYaml) -> Iterator[Inconsistency]:
 
 def _duplicate_replacements(config: EphYaml) -> Iterator[Inconsistency]:
     """Otherwise it would be unclear which of the two runs."""
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], str] = {}
     for index, image in enumerate(config.environment.images):
         if image.replaces is None:
             continue
-        original = image_references.parse(image.replaces).canonical_name
+        tag = image.replaces.rpartition("/")[2].partition(":")[2]
+        original = image_references.parse(image.replaces).canonical_name, tag
         if original in seen:
             message = wording.consistency.image_already_replaces(seen[original], image.replaces)
             yield ("environment", "images", index, "replaces"), InvalidValue(message, wording.consistency.REMOVE_ONE)

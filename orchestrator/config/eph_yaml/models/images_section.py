@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config import wording
+from programs import image_references
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import Name, Section, Template, Text
 from programs.quoting import quote
@@ -31,6 +32,18 @@ ImageRepository = Annotated[
 ]
 
 
+def _replaced(value: str) -> str:
+    name, _, tag = value.rpartition(":")
+    _repository(name if name and image_references.is_tag(tag) else value)
+    return value
+
+
+_REPLACED = f"{_REPOSITORY.removesuffix('$')}(:[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})?$"
+ReplacedImage = Annotated[
+    str, AfterValidator(_replaced), WithJsonSchema({"type": "string", "pattern": _REPLACED, "maxLength": 384})
+]
+
+
 _NOTES = r"^refs/notes/[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
 
 
@@ -50,9 +63,10 @@ class ImageConfig(Section):
 
     name: Name = Field(description="The name by which services and manifests refer to it.")
     repository: ImageRepository = Field(description="The image's repository in its registry, without a tag.")
-    replaces: ImageRepository | None = Field(
+    replaces: ReplacedImage | None = Field(
         default=None,
-        description="The repository that the manifests use instead: this image runs wherever they name that one.",
+        description="The repository that the manifests use instead, with or without a tag: this image runs wherever "
+        "they name that one.",
     )
     git_notes: bool = Field(default=False, description="Look for the digest in a git note on the commit first.")
     notes_ref: NotesRef = Field(default="refs/notes/eph", description="The ref of these git notes.")
