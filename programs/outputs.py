@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -22,6 +22,8 @@ class OutputExporter:
     inspect: Sequence[str]
     notices: Sequence[str] | Output[list[str] | None] = ()
     """What the build left out, for the author."""
+    health: Mapping[str, str] = field(default_factory=dict)
+    """The path of health checks by service, for services that aren't in the spec."""
 
     def export(self, spec: EnvironmentSpec, version: str, completed_at: Output[str]) -> None:
         """Exports the outputs. ``completed_at`` resolves only after everything is built, and so does ``built``: a
@@ -35,6 +37,7 @@ class OutputExporter:
             "url": url,
             "urls": urls,
             **({"images": dict(spec.images), "found": dict(spec.found)} if spec.images else {}),
+            **({"health": dict(self.health)} if self.health else {}),
         }
         pulumi.export("url", url)
         pulumi.export("urls", urls)

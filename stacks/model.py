@@ -105,7 +105,7 @@ class PinnedImages:
 @dataclass(frozen=True, slots=True)
 class BuildInfo:
     """What was built, from the stack's own outputs: set exactly when ``up`` succeeded. ``images`` and ``found`` are as
-    in ``PinnedImages``."""
+    in ``PinnedImages``. ``health``: the path of health checks by service, for services that aren't in eph.yaml."""
 
     commit: str
     spec_digest: str
@@ -118,6 +118,7 @@ class BuildInfo:
     found: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     """What the build left out, for the author."""
+    health: Mapping[str, str] = field(default_factory=dict)
 
 
 class OperationVerb(StrEnum):

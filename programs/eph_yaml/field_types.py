@@ -80,8 +80,12 @@ def _template(value: str) -> str:
     return value
 
 
+def is_url_path(text: str) -> bool:
+    return re.fullmatch(_URL_PATH, text) is not None and len(text) <= 200
+
+
 def _url_path(value: str) -> str:
-    if not re.fullmatch(_URL_PATH, value) or len(value) > 200:
+    if not is_url_path(value):
         raise InvalidValue(wording.invalid_url_path(quote(value)), wording.URL_PATH_EXAMPLE)
     return value
 
@@ -114,7 +118,8 @@ CommittedPath = Annotated[RepositoryPath, MUST_EXIST]
 Template = Annotated[
     str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MAX_TEMPLATE_LENGTH})
 ]
-UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
+URL_PATH_SCHEMA = {"type": "string", "pattern": _URL_PATH}
+UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({**URL_PATH_SCHEMA})]
 Cpu = Annotated[
     Text,
     matches(_CPU, wording.CPU, wording.CPU_EXAMPLE),

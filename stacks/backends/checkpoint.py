@@ -113,6 +113,7 @@ def _build_info(resources: list[dict[str, Any]]) -> BuildInfo | None:
             images=_string_map(data.get("images")),
             found=_string_map(data.get("found")),
             notices=tuple(str(notice) for notice in data.get("notices") or ()),
+            health=_string_map(data.get("health")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None

@@ -153,6 +153,23 @@ def test_public_services_of_manifests_can_be_used_in_placeholders() -> None:
         spec(HEAD + given.format(public="[web, web]"))
 
 
+def test_public_services_of_manifests_can_have_a_health_check() -> None:
+    """Y2, P3: in the words of the target `compose`."""
+    given = "kubernetes: {manifests: [k8s], public: %s}\n"
+    found = spec(HEAD + given % "[web, {service: api, health: /v1/ping}]").options
+    assert found == {"public": ["web", "api"], "health": {"api": "/v1/ping"}}
+    assert spec(HEAD + given % "{service: web, health: /up}").options == {"public": ["web"], "health": {"web": "/up"}}
+    for wrong, why in (
+        ("[{service: web, health: up}]", r"kubernetes\.public\[0\]\.health"),
+        ("[{health: /up}]", r"kubernetes\.public\[0\]\.service"),
+        ("[Web]", r"kubernetes\.public\[0\].*service"),
+        ("[1]", r"kubernetes\.public\[0\]"),
+        ("[web, {service: web}]", "the service 'web' is listed twice"),
+    ):
+        with pytest.raises(InvalidConfig, match=why):
+            spec(HEAD + given % wrong)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

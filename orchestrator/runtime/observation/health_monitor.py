@@ -16,7 +16,7 @@ from orchestrator.core.model.environment_facts import collect as subjects_of
 from orchestrator.core.model.world import EnvironmentRequest, HealthStatus, Recipe, World
 from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
-from stacks.model import StackRef
+from stacks.model import BuildInfo, StackRef
 
 log = logging.getLogger("eph.health")
 
@@ -48,7 +48,7 @@ def probe_requests(world: World) -> Iterable[ProbeRequest]:
         record, candidate = subject.record, subject.request
         if record is None or record.built is None or candidate is None or (record.tag and record.tag.asleep):
             continue
-        yield ProbeRequest(subject.ref, record.built.commit, _origin(record.built.url), _path(candidate))
+        yield ProbeRequest(subject.ref, record.built.commit, _origin(record.built.url), _path(candidate, record.built))
 
 
 def _origin(url: str) -> str:
@@ -56,12 +56,13 @@ def _origin(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}"
 
 
-def _path(request: EnvironmentRequest) -> str:
+def _path(request: EnvironmentRequest, built: BuildInfo) -> str:
     if isinstance(request.recipe, Recipe):
         for service in request.recipe.spec.services:
             if service.public:
                 return service.health.path
-    return "/"
+    front = next((name for name, url in built.urls.items() if url == built.url), "")
+    return built.health.get(front, "/")
 
 
 class HealthMonitor:

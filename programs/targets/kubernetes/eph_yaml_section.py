@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from programs.eph_yaml.field_types import CommittedPath, matches
+from programs.eph_yaml.field_types import URL_PATH_SCHEMA, CommittedPath, Section, UrlPath, matches
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.eph_yaml.templates import parse_template
@@ -21,6 +21,8 @@ _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 _SERVICE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 _SERVICE_SCHEMA: dict[str, Any] = {"type": "string", "pattern": _SERVICE}
 MAX_PUBLIC = 10
+_SERVICE_MEANING = "Its name in the manifests, or the end of it."
+_HEALTH_MEANING = "The path that must respond with 2xx. Default: that of its pods' readiness probe, or /."
 
 
 def _value(value: Any) -> Any:
@@ -34,8 +36,15 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _without_duplicates(value: tuple[str, ...]) -> tuple[str, ...]:
-    twice = next((name for name in value if value.count(name) > 1), None)
+def _services(value: Any) -> Any:
+    """A name stands for a service without anything else."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    return tuple({"service": item} if isinstance(item, str) else item for item in listed)
+
+
+def _without_duplicates(value: tuple[ManifestService, ...]) -> tuple[ManifestService, ...]:
+    names = [item.service for item in value]
+    twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InvalidValue(wording.listed_twice(quote(twice)), wording.LIST_ONCE)
     if len(value) > MAX_PUBLIC:
@@ -52,11 +61,36 @@ ServiceName = Annotated[
 ValueText = Annotated[
     str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
-PublicNames = Annotated[
-    tuple[ServiceName, ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+
+
+class ManifestService(Section):
+    """A service of the manifests that people can open."""
+
+    service: ServiceName = Field(description=_SERVICE_MEANING)
+    health: UrlPath | None = Field(default=None, description=_HEALTH_MEANING)
+
+
+_PUBLIC_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        _SERVICE_SCHEMA,
+        {
+            "type": "object",
+            "properties": {
+                "service": {**_SERVICE_SCHEMA, "description": _SERVICE_MEANING},
+                "health": {**URL_PATH_SCHEMA, "description": _HEALTH_MEANING},
+            },
+            "required": ["service"],
+            "additionalProperties": False,
+        },
+    ]
+}
+PublicServices = Annotated[
+    tuple[ManifestService, ...],
+    BeforeValidator(_services),
     AfterValidator(_without_duplicates),
-    WithJsonSchema({"anyOf": [_SERVICE_SCHEMA, {"type": "array", "items": _SERVICE_SCHEMA, "maxItems": MAX_PUBLIC}]}),
+    WithJsonSchema(
+        {"anyOf": [*_PUBLIC_SCHEMA["anyOf"], {"type": "array", "items": _PUBLIC_SCHEMA, "maxItems": MAX_PUBLIC}]}
+    ),
 ]
 
 
@@ -68,11 +102,12 @@ class KubernetesSection(TargetSection):
     manifests: tuple[CommittedPath, ...] = Field(
         min_length=1, description="Files or folders, applied in this order: plain manifests, kustomize or a Helm chart."
     )
-    public: PublicNames = Field(
+    public: PublicServices = Field(
         default=(),
         description="The service of the manifests that people open, or a list of them: the first has the environment's "
-        "URL, the others have their own. Default: those that Ingresses and HTTPRoutes route hosts to, or the only one, "
-        "or the one named like the project or the chart's release.",
+        "URL, the others have their own. Each is a name, or has a `service` and a `health` path. Default: those that "
+        "Ingresses and HTTPRoutes route hosts to, or the only one, or the one named like the project or the chart's "
+        "release.",
     )
     values: dict[ValuePath, ValueText] = Field(
         default={},
@@ -84,15 +119,18 @@ class KubernetesSection(TargetSection):
     )
 
     def public_services(self) -> tuple[str, ...]:
-        return self.public
+        return tuple(item.service for item in self.public)
 
     def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:
         values = {key: render(value) if isinstance(value, str) else value for key, value in self.values.items()}
+        options: dict[str, Any] = {"public": list(self.public_services())} if self.public else {}
+        paths = {item.service: item.health for item in self.public if item.health}
+        options |= {"health": paths} if paths else {}
         return {
             "manifests": tuple(map(posixpath.normpath, self.manifests)),
             "values": values,
             "values_files": tuple(map(posixpath.normpath, self.values_files)),
-            **({"options": {"public": list(self.public)}} if self.public else {}),
+            **({"options": options} if options else {}),
         }
 
 

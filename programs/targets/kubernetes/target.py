@@ -233,6 +233,7 @@ def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInp
         objects=brought.objects,
         backends=brought.backends,
         paths=brought.paths,
+        health=brought.health,
         public_ports=brought.public_ports,
         notices=brought.notices,
         certificate=_front_certificate(settings),

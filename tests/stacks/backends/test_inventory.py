@@ -97,6 +97,7 @@ def test_record_contains_the_images_of_its_build(store: BackendFiles) -> None:
     """I2: recorded by the first resource, so that an interrupted build continues with the same ones."""
     begun = {"commit": "b" * 40, "images": {"api": "r.test/a@sha256:2"}, "found": {"api": "tag x"}}
     built = {**BUILT, "images": {"api": "r.test/a@sha256:1"}, "found": {"api": "tag w"}, "notices": ["left out"]}
+    built["health"] = {"web": "/up"}
     stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": built}}
     ref = store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": begun}}])
     record = StackInventory(store.backend).snapshot().stacks[ref]
@@ -104,6 +105,7 @@ def test_record_contains_the_images_of_its_build(store: BackendFiles) -> None:
     assert record.built is not None
     assert (record.built.images, record.built.found) == ({"api": "r.test/a@sha256:1"}, {"api": "tag w"})
     assert record.built.notices == ("left out",)
+    assert record.built.health == {"web": "/up"}
     for odd in ("", 7, {}, {"commit": 7}, {"commit": "c", "images": 7}):
         store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": odd}}])
         found = StackInventory(store.backend).snapshot().stacks[ref].pinned_images

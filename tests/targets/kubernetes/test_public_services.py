@@ -14,7 +14,19 @@ from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests, wording
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering.namespace_objects import PathBackend
-from tests.targets.kubernetes.manifest_attacks import DEPLOYMENT, PINNED, SERVICE, SETTINGS, apply_manifests, spec
+from tests.targets.kubernetes.manifest_attacks import (
+    CONTAINER,
+    DEPLOYMENT,
+    PINNED,
+    SERVICE,
+    SETTINGS,
+    apply_manifests,
+    spec,
+    with_change,
+)
+from tests.targets.kubernetes.recorded_program import record_program
+
+LABELS = "spec.template.metadata.labels"
 
 
 def test_ingress_only_selects_the_public_service() -> None:
@@ -87,6 +99,45 @@ RELEASE = "shop-gentle-stream-42"
 
 def service(name: str, **more: Any) -> dict[str, Any]:
     return {**SERVICE, "metadata": {"name": name}, **more}
+
+
+def probed(path: str, port: int | str) -> dict[str, Any]:
+    return with_change(DEPLOYMENT, f"{CONTAINER}.readinessProbe", {"httpGet": {"path": path, "port": port}})
+
+
+@pytest.mark.parametrize(
+    ("probe", "expected"),
+    [
+        (probed("/ready?all=1", "http"), {"web": "/ready?all=1"}),
+        (probed("/ready", 8080), {"web": "/ready"}),
+        (with_change(DEPLOYMENT, f"{CONTAINER}.readinessProbe", {"httpGet": {"port": "http"}}), {"web": "/"}),
+        (probed("/ready", 9000), {}),
+        (probed("//evil test/", "http"), {}),
+        (with_change(DEPLOYMENT, f"{CONTAINER}.readinessProbe", {"tcpSocket": {"port": 8080}}), {}),
+        (with_change(probed("/ready", "http"), f"{LABELS}.app", "another"), {}),
+        (DEPLOYMENT, {}),
+    ],
+)
+def test_health_check_of_a_public_service_is_its_readiness_probe(
+    probe: dict[str, Any], expected: dict[str, str]
+) -> None:
+    """T2, P3: an API without a page at / would never be ready."""
+    files = {"k8s/all.yaml": yaml.safe_dump_all([probe, SERVICE])}
+    assert load_manifests(InMemoryFiles(files), spec(), SETTINGS, PINNED).health == expected
+
+
+def test_health_check_of_a_public_service_is_the_one_in_eph_yaml() -> None:
+    """T2, P3: each service has its own."""
+    files = {"k8s/all.yaml": yaml.safe_dump_all([probed("/ready", "http"), service("web"), service("api")])}
+    given = spec(options={"public": ["web", "api"], "health": {"api": "/v1/ping"}})
+    found = load_manifests(InMemoryFiles(files), given, SETTINGS, PINNED)
+    assert found.health == {"web": "/ready", "api": "/v1/ping"}
+    prepared = PreparedInputs(objects=found.objects, backends=found.backends, health=found.health)
+    recorded = record_program(
+        given, replace(SETTINGS, routes="/routes", ingress_url="http://10.0.0.5", pull_secret_file=""), prepared
+    )
+    doors = {item["service"]: item["health"] for name, item in recorded.resources.items() if name.startswith("door-")}
+    assert doors == found.health
 
 
 def load(*objects: dict[str, Any], public: tuple[str, ...] = ()) -> LoadedManifests:

@@ -39,11 +39,13 @@ MAX_HOST_LABEL = 63
 class LoadedManifests:
     """``backends``: the service and port that each host name routes to, by the service's short name, if no service of
     eph.yaml is public; the environment's own host name comes first. ``paths``: what answers some of a host name's
-    paths instead. ``public_ports``: the ports of their pods that the ingress controller or gateway can reach."""
+    paths instead. ``health``: the path of their health checks, if it is known. ``public_ports``: the ports of their
+    pods that the ingress controller or gateway can reach."""
 
     objects: tuple[Data, ...] = ()
     backends: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     paths: Mapping[str, tuple[PathBackend, ...]] = field(default_factory=dict)
+    health: Mapping[str, str] = field(default_factory=dict)
     public_ports: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
     """What was left out, with file and object."""
@@ -133,6 +135,8 @@ def _load(
         for service in public.services
         if service.paths
     }
+    given = spec.options.get("health", {})
+    health = {service.name: given.get(service.name) or service.probe_path(adapted) for service in public.services}
     ports = sorted({port for service in reached for port in service.pod_ports(adapted)})
     environment = KubernetesEnvironment(spec, settings, PreparedInputs(images, backends=backends), version="")
     overridden = _overridden_variables(checked.objects, environment)
@@ -140,6 +144,7 @@ def _load(
         objects=adapted,
         backends=backends,
         paths=paths,
+        health={name: path for name, path in health.items() if path},
         public_ports=tuple(ports),
         notices=(*checked.notices, *overridden),
     )

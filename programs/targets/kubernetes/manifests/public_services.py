@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from programs.eph_yaml.field_types import is_url_path
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import route_rules, wording
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
-from programs.targets.kubernetes.manifests.rewriting import find_pod_spec
+from programs.targets.kubernetes.manifests.rewriting import find_pod_spec, is_selected
 from programs.targets.kubernetes.manifests.route_rules import RouteRule
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -64,6 +65,18 @@ class RoutedService:
             if port.get("name") == self.target_port
         }
         return tuple(sorted(found))
+
+    def probe_path(self, objects: Sequence[Data]) -> str:
+        """The path of its pods' readiness probe at this port; empty if they have none."""
+        ports = self.pod_ports(objects)
+        pods = (find_pod_spec(data) or {} for data in objects if is_selected(data, self.selector))
+        for container in (container for pod in pods for container in pod["containers"]):
+            request = (container.get("readinessProbe") or {}).get("httpGet")
+            named = {port.get("name"): port["containerPort"] for port in container.get("ports") or []}
+            if request and named.get(request.get("port"), request.get("port")) in ports:
+                path = str(request.get("path", "/"))
+                return path if is_url_path(path) else ""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,12 +149,17 @@ def _resolve_image(manifest: Manifest, text: str, images: ListedImages, settings
     return str(reference)
 
 
+def is_selected(data: Data, selector: Mapping[str, str]) -> bool:
+    """Whether a service with this selector leads to the object's pods."""
+    if data["kind"] not in ("Deployment", "StatefulSet"):
+        return False
+    labels = (data["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    return selector.items() <= labels.items()
+
+
 def label_front_pods(data: Data, selector: Mapping[str, str]) -> Data:
     """Gives the pods behind the front the label that admits the ingress controller."""
-    if data["kind"] not in ("Deployment", "StatefulSet"):
-        return data
-    metadata = data["spec"]["template"]["metadata"]
-    labels = metadata.get("labels") or {}
-    if selector.items() <= labels.items():
-        metadata["labels"] = {**labels, object_names.PUBLIC: "true"}
+    if is_selected(data, selector):
+        metadata = data["spec"]["template"]["metadata"]
+        metadata["labels"] = {**(metadata.get("labels") or {}), object_names.PUBLIC: "true"}
     return data

@@ -18,16 +18,17 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 class PreparedInputs:
     """What is looked up before anything is applied. ``images``: pinned, by name. ``scripts``: the SQL of seeds, by
     path. ``objects``: the repository's manifests, checked and rewritten. ``backends``: their service and port for
-    each host name, by the service's short name; ``paths`` those for some of its paths. ``notices``: what of the
-    manifests isn't applied. ``certificate``: the data of the operator's Secret. ``database_server``: how pods reach the
-    database server that environments share. ``api_server``: the networks of the cluster's API server, which pods can't
-    reach."""
+    each host name, by the service's short name; ``paths`` those for some of its paths; ``health`` the path of its
+    health check, if it is known. ``notices``: what of the manifests isn't applied. ``certificate``: the data of the
+    operator's Secret. ``database_server``: how pods reach the database server that environments share. ``api_server``:
+    the networks of the cluster's API server, which pods can't reach."""
 
     images: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     objects: tuple[Data, ...] = ()
     backends: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     paths: Mapping[str, tuple[PathBackend, ...]] = field(default_factory=dict)
+    health: Mapping[str, str] = field(default_factory=dict)
     public_ports: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
     certificate: Mapping[str, str] = field(default_factory=dict)
@@ -103,10 +104,12 @@ class KubernetesEnvironment:
         return self.prepared.backends.get(name, (name, workloads.HTTP_PORT))
 
     def health_path(self, name: str) -> str:
-        """The path of a service's health check; empty for a service in the repository's manifests."""
+        """The path of a service's health check; empty if it isn't known for a service in the repository's
+        manifests."""
         if self.spec.mail and name == variables.MAIL:
             return "/"
-        return next((item.health.path for item in self.spec.services if item.name == name), "")
+        found = (item.health.path for item in self.spec.services if item.name == name)
+        return next(found, None) or self.prepared.health.get(name, "")
 
     def cluster_settings(self) -> dict[str, str]:
         """The settings that a wait needs. None of them is secret."""

@@ -46,5 +46,6 @@ def _export(environment: KubernetesEnvironment, last: list[Resource], urls: dict
             port = workloads.POSTGRES_PORT if item.engine == POSTGRESQL else servers.PODS[item.engine].port
             hints.append(f"kubectl port-forward {at} svc/{object_names.database(item)} {port}")
     done = resources.Done("done", {"generation": environment.generation}, ResourceOptions(depends_on=last))
-    exporter = OutputExporter(environment.urls, urls, logs, hints, environment.prepared.notices)
+    prepared = environment.prepared
+    exporter = OutputExporter(environment.urls, urls, logs, hints, prepared.notices, prepared.health)
     exporter.export(environment.spec, environment.version, done.at)
