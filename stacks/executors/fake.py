@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from programs.kit.identifiers import service_host
 from programs.steps import StepEvent, StepEventKind, StepName
 from stacks import tags
 from stacks.backends.fake import FakeBackend
@@ -339,7 +340,7 @@ class FakeExecutor:
         if spec is None:
             return self._result(operation, started_at, Outcome.FAILED, "ValueError: an up needs a spec")
         url = f"http://{spec.host}"
-        urls = {item.name: url for item in spec.services if item.public}
+        urls = {item.name: f"http://{service_host(spec, item.name)}" for item in spec.services if item.public}
         images = (dict(spec.images), dict(spec.found))
         built = BuildInfo(operation.commit, spec.digest, VERSION, spec.target, url, urls, self.now(), *images)
         count = len(spec.services) + len(spec.databases)

@@ -117,6 +117,40 @@ async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
     await monitor.close()
 
 
+async def test_an_environment_responds_when_all_its_services_do() -> None:
+    """P3: in the order of eph.yaml; no result before each was checked, except that of a service that fails."""
+    web, api = (replace(QUESTION, origin=f"http://{name}.localhost", service=name) for name in ("web", "api"))
+    gates, reported = {web.origin: asyncio.Event(), api.origin: asyncio.Event()}, list[bool]()
+    failing, rounds = {api.origin}, asyncio.Queue[str]()
+    paused: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
+
+    async def probe(origin: str, path: str) -> tuple[bool, str]:
+        await gates[origin].wait()
+        return origin not in failing, "302" if origin in failing else "200"
+
+    async def sleep(_: float) -> None:
+        await rounds.put("checked")
+        due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await paused.put(due)
+        await due
+
+    monitor = HealthMonitor(probe, FakeClock(), reported.append, sleep)
+    monitor.watch([web, api])
+    gates[web.origin].set()
+    await rounds.get()
+    assert monitor.statuses == {}
+    gates[api.origin].set()
+    await rounds.get()
+    assert (monitor.statuses[QUESTION.ref].ok, monitor.statuses[QUESTION.ref].detail) == (False, "service api: 302")
+    failing.clear()
+    for _ in range(2):
+        (await paused.get()).set_result(None)
+        await rounds.get()
+    assert monitor.statuses[QUESTION.ref].ok
+    assert reported == [False, True]
+    await monitor.close()
+
+
 async def test_first_results_are_awaited_only_for_a_limited_time() -> None:  # P3
     slow = asyncio.Event()
 

@@ -9,7 +9,7 @@ from orchestrator.core.model.world import CheckState
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
 from stacks.model import OperationVerb
-from tests.worlds.eph_files import BAD_YAML, EPH_YAML
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML, eph_yaml
 from tests.worlds.world import World
 
 
@@ -92,6 +92,21 @@ async def test_an_url_that_stops_to_answer_is_repaired(world: World) -> None:  #
     await world.run_for(minutes=2)
     assert len(world.built_commits(number)) > 1
     world.unresponsive.clear()
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
+
+
+async def test_every_public_service_must_respond_within_its_environment(world: World) -> None:
+    """P3, issue 14: only the first public service was checked, so an API that redirects to another host was green."""
+    api = '  - name: api\n    command: python3 api.py\n    health: {path: "/"}\n'
+    world.redirecting["api"] = "https://www.example.com/"
+    number = world.open_pull(files=eph_yaml(api))
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.STARTING
+    view = world.view(number)
+    assert view is not None
+    assert any("service api: / redirects to https://www.example.com/" in reason for reason in view.reasons)
+    world.redirecting.clear()
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
 

@@ -40,8 +40,8 @@ DEFAULT_POLICY = Policy()
 
 
 class WorldProcess:
-    """``unresponsive`` hosts answer no health check. ``targets`` and ``sources`` take effect with the next
-    ``crash``."""
+    """``unresponsive`` hosts answer no health check, ``redirecting`` services with a redirect out. ``targets`` and
+    ``sources`` take effect with the next ``crash``."""
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class WorldProcess:
         self.listeners: list[CycleListener] = []
         self.sources = sources
         self.unresponsive: set[str] = set()
+        self.redirecting: dict[str, str] = {}
         self.app_routes: dict[str, str] = {"shop.localhost": "acme/shop"}
         self.sign_in_available = False
         self.deploy_limits = DeployLimits()
@@ -149,6 +150,8 @@ class WorldProcess:
 
     async def _probe(self, origin: str, path: str) -> tuple[bool, str]:
         host = origin.partition("://")[2].partition(":")[0]
+        if location := self.redirecting.get(host.partition("--")[0]):
+            return False, f"{path} redirects to {location}, outside the environment"
         return host not in self.unresponsive, f"{path} answered {502 if host in self.unresponsive else 200}"
 
     async def _sleep(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
-"""Readiness (P3): an environment is ready when its URL responds through the gateway, not when ``up`` returns.
+"""Readiness (P3): an environment is ready when the URLs of all its public services respond through the gateway, not
+when ``up`` returns.
 
-There is one prober per URL: fast until it responds, then slow. A change of the result wakes the loop.
+There is one prober per URL: fast until it responds, then slow. A change of the environment's result wakes the loop.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -29,12 +30,14 @@ SleepFunction = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """The health check of one environment. ``origin`` is where people reach it: scheme, host name and port."""
+    """The health check of one public service. ``origin`` is where people reach it: scheme, host name and port.
+    ``service`` is its name if its environment has several."""
 
     ref: StackRef
     commit: str
     origin: str
     path: str
+    service: str = ""
 
 
 class Probe(Protocol):
@@ -43,12 +46,14 @@ class Probe(Protocol):
 
 
 def probe_requests(world: World) -> Iterable[ProbeRequest]:
-    """Every environment that is built, wanted and awake, by its first public service."""
+    """Every public service of each environment that is built, wanted and awake."""
     for subject in subjects_of(world):
         record, candidate = subject.record, subject.request
         if record is None or record.built is None or candidate is None or (record.tag and record.tag.asleep):
             continue
-        yield ProbeRequest(subject.ref, record.built.commit, _origin(record.built.url), _path(candidate, record.built))
+        built, checks = record.built, list(_checks(candidate, record.built))
+        for service, url, path in checks:
+            yield ProbeRequest(subject.ref, built.commit, _origin(url), path, service if len(checks) > 1 else "")
 
 
 def _origin(url: str) -> str:
@@ -56,13 +61,18 @@ def _origin(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}"
 
 
-def _path(request: EnvironmentRequest, built: BuildInfo) -> str:
-    if isinstance(request.recipe, Recipe):
-        for service in request.recipe.spec.services:
-            if service.public:
-                return service.health.path
-    front = next((name for name, url in built.urls.items() if url == built.url), "")
-    return built.health.get(front, "/")
+def _checks(request: EnvironmentRequest, built: BuildInfo) -> Iterator[tuple[str, str, str]]:
+    """Name, URL and path of each public service. One that isn't built yet has no URL. Of those that only manifests
+    name, the front."""
+    services = request.recipe.spec.services if isinstance(request.recipe, Recipe) else ()
+    public = [service for service in services if service.public]
+    if not public:
+        front = next((name for name, url in built.urls.items() if url == built.url), "")
+        yield front, built.url, built.health.get(front, "/")
+    for service in public:
+        url = built.url if service is public[0] else built.urls.get(service.name, "")
+        if url:
+            yield service.name, url, service.health.path
 
 
 class HealthMonitor:
@@ -77,6 +87,8 @@ class HealthMonitor:
         self._on_change = on_change
         self._sleep = sleep
         self._probers: dict[ProbeRequest, asyncio.Task[None]] = {}
+        self._requests: dict[StackRef, list[ProbeRequest]] = {}
+        self._results: dict[ProbeRequest, tuple[bool, str]] = {}
         self._statuses: dict[StackRef, HealthStatus] = {}
         self._unchecked: set[ProbeRequest] = set()
         self._all_checked = asyncio.Event()
@@ -88,15 +100,19 @@ class HealthMonitor:
 
     def watch(self, requests: Iterable[ProbeRequest]) -> None:
         """Start and stop probers so that exactly the wanted ones run."""
-        asked = set(requests)
-        for question in [question for question in self._probers if question not in asked]:
-            self._probers.pop(question).cancel()
-        for question in asked - self._probers.keys():
-            self._probers[question] = asyncio.create_task(self._probe_repeatedly(question))
-        self._unchecked = {question for question in asked if question.ref not in self._statuses}
+        wanted = dict.fromkeys(requests)
+        for request in [request for request in self._probers if request not in wanted]:
+            self._probers.pop(request).cancel()
+            self._results.pop(request, None)
+        for request in wanted.keys() - self._probers.keys():
+            self._probers[request] = asyncio.create_task(self._probe_repeatedly(request))
+        self._requests = {}
+        for request in wanted:
+            self._requests.setdefault(request.ref, []).append(request)
+        unknown = (request for request in wanted if request.ref not in self._statuses)
+        self._unchecked = {request for request in unknown if request not in self._results}
         self._signal_first_results()
-        known = {question.ref for question in asked}
-        for ref in [ref for ref in self._statuses if ref not in known]:
+        for ref in [ref for ref in self._statuses if ref not in self._requests]:
             del self._statuses[ref]
 
     async def wait_for_first_results(self, seconds: float) -> None:
@@ -144,11 +160,23 @@ class HealthMonitor:
             return False, wording.problems.not_requested(request.path, error)
 
     def _record(self, request: ProbeRequest, ok: bool, detail: str) -> bool:
-        """Record the result. Returns whether it changed."""
+        """Record the result. Returns whether that of its environment changed."""
+        self._results[request] = ok, wording.problems.of_service(request.service, detail)
+        found = self._result(request.ref)
+        return found is not None and self._record_status(request.ref, request.commit, *found)
+
+    def _result(self, ref: StackRef) -> tuple[bool, str] | None:
+        """That of the first service that doesn't respond. None while some haven't been checked and the others do."""
+        requests = self._requests[ref]
+        results = [self._results[request] for request in requests if request in self._results]
+        failed = next((result for result in results if not result[0]), None)
+        return failed or (results[0] if len(results) == len(requests) else None)
+
+    def _record_status(self, ref: StackRef, commit: str, ok: bool, detail: str) -> bool:
         now = self._clock()
-        before = self._statuses.get(request.ref)
-        if before is not None and (before.ok, before.commit) == (ok, request.commit):
-            self._statuses[request.ref] = replace(before, at=now, since=min(before.since, now), detail=detail)
+        before = self._statuses.get(ref)
+        if before is not None and (before.ok, before.commit) == (ok, commit):
+            self._statuses[ref] = replace(before, at=now, since=min(before.since, now), detail=detail)
             return False
-        self._statuses[request.ref] = HealthStatus(ok, request.commit, now, now, detail)
+        self._statuses[ref] = HealthStatus(ok, commit, now, now, detail)
         return before is None or before.ok != ok or ok

@@ -89,6 +89,11 @@ def not_requested(path: str, error: Exception) -> str:
     return f"{path} couldn't be requested ({type(error).__name__})"
 
 
+def of_service(service: str, detail: str) -> str:
+    """``service`` is empty if the environment has only one that is public."""
+    return f"service {service}: {detail}" if service else detail
+
+
 # --- Images
 
 
