@@ -13,7 +13,6 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.port import Forge
 from orchestrator.forges.registry import ConnectionContext
-from orchestrator.gateway import hostnames
 from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
@@ -33,6 +32,7 @@ from orchestrator.service.reports.notifier import GatewayStatesFile
 from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources.recipe_reader import ServerRules
 from programs import registry
+from programs.kit import identifiers
 from programs.kit.git.uploads import UploadStore
 from programs.spec import EnvironmentSpec
 from stacks.backends import registry as backends
@@ -155,7 +155,7 @@ def create_probe(settings: ServerSettings) -> GatewayProbe:
 def _preview_token(settings: ServerSettings, host: str) -> str:
     """Opens only that environment: an ingress controller may pass it on to the app."""
     token = preview_tokens.preview_token(settings.keys_dir)
-    return preview_tokens.host_token(token.encode(), hostnames.environment_host(host))
+    return preview_tokens.host_token(token.encode(), identifiers.environment_host(host))
 
 
 def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> WorkerSettings:

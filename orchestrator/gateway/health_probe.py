@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from orchestrator.config.server_keys import InvalidKey
-from orchestrator.gateway import redirects, wording
+from orchestrator.gateway import wording
 from orchestrator.gateway.proxy.headers import NO_ROBOTS, ROBOTS_HEADER, TOKEN_HEADER
+from programs.kit import redirects
 
 PROBE_TIMEOUT = 5.0
 MAX_CONCURRENT_PROBES = 64

@@ -30,13 +30,6 @@ def normalize(raw: str) -> str:
     return match["name"].strip("[]")
 
 
-def environment_host(host: str) -> str:
-    """The environment of an additional service: ``api--shop-x-1.localhost`` belongs to ``shop-x-1.localhost``."""
-    first, _, rest = host.partition(".")
-    _, mark, name = first.partition("--")
-    return f"{name}.{rest}" if mark and name else host
-
-
 def parent(host: str) -> str:
     """``shop.example.com`` for ``feat-x.shop.example.com``; empty for a name without a dot."""
     return host.partition(".")[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from orchestrator.gateway import redirects
 from orchestrator.gateway.health_probe import GatewayProbe
+from programs.kit import redirects
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -55,6 +55,29 @@ def test_app_behind_tls_may_take_https_for_http() -> None:
     assert redirects.stays_within(public, f"http://{HOST}/login", behind_tls=True)
     assert not redirects.stays_within(public, f"http://{HOST}/login", behind_tls=False)
     assert not redirects.stays_within(public, "http://example.com/login", behind_tls=True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "location", "outside"),
+    [
+        (ORIGIN, "/login", ""),
+        (ORIGIN, "http://127.0.0.1:20001/login", ""),
+        (ORIGIN, f"http://api--{HOST}:8080/", ""),
+        (ORIGIN, "https://127.0.0.1:20001/", f"https://{HOST}:8080/"),
+        (ORIGIN, "http://127.0.0.1:3000/", "http://127.0.0.1:3000/"),
+        (ORIGIN, "http://127.0.0.1/", f"http://{HOST}/"),
+        (ORIGIN, "https://www.example.com/", "https://www.example.com/"),
+        (ORIGIN, "http://[::1", "http://[::1"),
+        (f"https://{HOST}", "https://127.0.0.1/", ""),
+        (f"https://{HOST}", "http://127.0.0.1:20001/", ""),
+        (f"https://{HOST}", "https://www.example.com/", "https://www.example.com/"),
+    ],
+)
+def test_a_redirect_on_the_services_own_port_counts_as_visitors_will_see_it(
+    origin: str, location: str, outside: str
+) -> None:
+    """P3 L5: on `local`, before the routes switch to it."""
+    assert redirects.leaves(origin, 20001, "/healthz", location) == outside
 
 
 async def _check(world: GatewayWorld, locations: dict[str, str], origin: str = ORIGIN) -> tuple[bool, str]:

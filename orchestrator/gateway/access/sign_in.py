@@ -25,7 +25,7 @@ from aiohttp import hdrs, web
 
 from orchestrator.auth import return_paths
 from orchestrator.auth.preview_tokens import host_token, parse_tokens, sign_cookie
-from orchestrator.gateway import holding_pages, hostnames
+from orchestrator.gateway import holding_pages
 from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.access.people import Admission, KeyFile, PeopleGuard
@@ -33,6 +33,7 @@ from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.proxy import headers as names
 from orchestrator.gateway.proxy.headers import ClientInfo
 from orchestrator.gateway.route_directory import file_version
+from programs.kit import identifiers
 
 SIGN_IN_PATH = "/_eph/sign-in"
 COOKIE_SECONDS = 12 * 3600
@@ -115,7 +116,7 @@ class SignInGuard:
     def _accepted_tokens(self, host: str, allow: tuple[str, ...]) -> list[bytes]:
         """The tokens of the file, which open every preview without a list, and those derived from them for this
         environment, which its suites and our health checks have."""
-        environment = hostnames.environment_host(host)
+        environment = identifiers.environment_host(host)
         tokens = self.tokens.all()
         derived = [host_token(token, environment).encode() for token in tokens]
         return derived if allow else [*tokens, *derived]
@@ -128,8 +129,8 @@ class SignInGuard:
 
     def _has_valid_cookie(self, request: web.BaseRequest, host: str, scheme: str, allow: tuple[str, ...]) -> bool:
         """Another preview's page could make requests here with this browser's cookie; that doesn't count."""
-        environment = hostnames.environment_host(host)
-        if is_cross_site(request, lambda page: hostnames.environment_host(page) == environment):
+        environment = identifiers.environment_host(host)
+        if is_cross_site(request, lambda page: identifiers.environment_host(page) == environment):
             return False
         if self.people.admission(request, host, scheme, allow) is Admission.ALLOWED:
             return True

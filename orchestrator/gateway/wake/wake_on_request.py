@@ -19,10 +19,11 @@ from yarl import URL
 
 from orchestrator.config import file_names
 from orchestrator.core.views.phases import Phase
-from orchestrator.gateway import holding_pages, hostnames
+from orchestrator.gateway import holding_pages
 from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.wake import visit_rules
 from orchestrator.gateway.wake.traffic_log import TrafficLog
+from programs.kit import identifiers
 from programs.kit.folder_watch import FolderWatch
 
 log = logging.getLogger("eph.gateway")
@@ -84,7 +85,7 @@ class WakeOnRequest:
         )
 
     def _state(self, host: str) -> PreviewState | None:
-        return self.directory.state(hostnames.environment_host(host))
+        return self.directory.state(identifiers.environment_host(host))
 
     def _request_wake(self, host: str) -> None:
         if self.traffic.request_wake(host):

@@ -173,6 +173,7 @@ class LocalProgram:
             **self.generation_props,
             "service": item.name,
             "command": item.command,
+            "url": self.urls.get(item.name, ""),
             "port": self.ports.ports.apply(lambda ports: ports.get(item.name, 0)),
             "path": "" if item.schedule else item.health.path,
             "deadline": item.health.deadline,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from programs import steps
-from programs.kit import files
+from programs.kit import files, redirects
 from programs.kit.cron import command as cron_command
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
@@ -54,6 +54,8 @@ class ServiceProcess:
     """When its command runs, if not all the time."""
     public: bool = True
     """Only a private service can be a worker."""
+    origin: str = ""
+    """Where people reach it, if it is public. When it starts, it mustn't redirect them anywhere else."""
 
 
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
@@ -190,7 +192,7 @@ def _probing(settings: LocalSettings, service: ServiceProcess) -> Iterator[Calla
     """A function that checks the service once."""
     folder, environment = servers.folder(settings), service.program.environment
     with sockets.connecting(folder, environment, isolated=service.isolated) as connect:
-        yield lambda: _probe(_ServiceConnection(service.port, connect), service.path)
+        yield lambda: _probe(_ServiceConnection(service.port, connect), service)
 
 
 class _ServiceConnection(http.client.HTTPConnection):
@@ -202,15 +204,20 @@ class _ServiceConnection(http.client.HTTPConnection):
         self.sock = self._connect(self.port, PROBE_TIMEOUT)
 
 
-def _probe(connection: _ServiceConnection, path: str) -> tuple[bool, str]:
-    """Whether it returned a 2xx or 3xx response, and otherwise what happened."""
+def _probe(connection: _ServiceConnection, service: ServiceProcess) -> tuple[bool, str]:
+    """Whether it returned a 2xx response or a redirect within the environment, and otherwise what happened. Where the
+    redirect ends is for ephd's own health checks to tell."""
     try:
-        connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})
-        status = connection.getresponse().status
+        connection.request("GET", service.path, headers={"User-Agent": "eph-health", "Connection": "close"})
+        response = connection.getresponse()
+        status, location = response.status, response.headers.get("Location", "")
     except ConnectionRefusedError:
         return False, _REFUSED
     except (OSError, http.client.HTTPException) as error:
         return False, f"{type(error).__name__}: {error}"
     finally:
         connection.close()
+    if 300 <= status < 400 and service.origin and location:
+        outside = redirects.leaves(service.origin, service.port, service.path, location)
+        return not outside, wording.redirects_outside(outside)
     return 200 <= status < 400, f"HTTP {status}"

@@ -114,6 +114,10 @@ def no_response(path: str, seconds: float, answer: str) -> str:
     return f"didn't respond on {path} within {seconds} s: {answer}"
 
 
+def redirects_outside(location: str) -> str:
+    return f"it redirects to {location}, outside the environment"
+
+
 def nothing_listens(port: int) -> str:
     return f"nothing listens on port {port}, the value of PORT"
 

@@ -126,9 +126,16 @@ def _break_and_mend(machine: LocalMachine, repository: Repository, good: Environ
     assert "| cannot import shop" in said
     still_two()
 
+    redirecting = APP.replace("send_response(200)", 'send_response(302)\n        self.send_header("Location", TARGET)')
+    repository.push({"app.py": f'TARGET = "https://www.example.com/"\n{redirecting}'})
+    impatient = dataclasses.replace(good.services[0], health=HealthCheck("/version", 2))
+    said = error_of(machine, dataclasses.replace(push("six"), services=(impatient,)))
+    assert "it redirects to https://www.example.com/, outside the environment" in said
+    still_two()
+
     repository.push({"app.py": APP})
-    machine.up(push("six"))
-    assert machine.get() == "six"
+    machine.up(push("seven"))
+    assert machine.get() == "seven"
     assert len(list(machine.settings.envs.glob("*/src/*"))) == 1
 
 
@@ -140,7 +147,7 @@ def _check_state(machine: LocalMachine, database: str) -> None:
     for item in own:
         item.pop("stackTrace", None)
         assert len(item["inputs"]["__provider"]) < 120
-        assert len(json.dumps(item)) < 3200, item["type"]
+        assert len(json.dumps(item)) < 3400, item["type"]
     stored = "".join(path.read_text() for path in machine.folder.glob("store/.pulumi/stacks/**/*.json"))
     assert "dynamic/eph:Database" in stored
     assert database.split(":")[2].split("@")[0] not in stored

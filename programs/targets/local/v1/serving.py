@@ -40,6 +40,7 @@ class ServiceProvider(Provider):
             env=props["env"],
             schedule=props.get("schedule") or "",
             public=props.get("public") is not False,
+            origin=str(props.get("url") or ""),
         )
         workspace = joined(host, props)
         if props.get("databases") and not props.get("asleep"):

@@ -1,4 +1,4 @@
-"""Which redirects of a health check stay within the environment.
+"""Which redirects of a health check stay within the environment, where people reach it.
 
 An app that redirects every request to https, to its canonical host or to another port answers, but people who follow
 that redirect leave the preview. Only a redirect that a visitor could follow within the environment counts.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from orchestrator.gateway import hostnames
+from programs.kit import identifiers
 
+LOOPBACK = "127.0.0.1"
 MAX_REDIRECTS = 5
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -34,6 +35,19 @@ def stays_within(origin: str, url: str, *, behind_tls: bool) -> bool:
     return same_environment and (here.scheme, _port(here)) == (there.scheme, _port(there))
 
 
+def leaves(origin: str, port: int, path: str, location: str) -> str:
+    """Where a response of a service on this machine's ``port`` leads a visitor of ``origin``, if that is outside the
+    environment; otherwise an empty string."""
+    found = target(f"http://{LOOPBACK}:{port}{path}", location)
+    parts, here = urlsplit(found), urlsplit(origin)
+    if parts.hostname == LOOPBACK and parts.port in (None, port):
+        # Built from the request's Host header, which is the public one for a visitor.
+        public = here.netloc if parts.port else here.hostname or ""
+        found = parts._replace(netloc=public).geturl()
+    stays = found and stays_within(origin, found, behind_tls=here.scheme == "https")
+    return "" if stays else shown(found or location)
+
+
 def request_path(url: str) -> str:
     """The path and query to request."""
     parts = urlsplit(url)
@@ -46,7 +60,7 @@ def shown(location: str) -> str:
 
 
 def _environment(parts: SplitResult) -> str:
-    return hostnames.environment_host((parts.hostname or "").lower())
+    return identifiers.environment_host((parts.hostname or "").lower())
 
 
 def _port(parts: SplitResult) -> int | None:
