@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from programs.kit import files, identifiers, tool_versions
-from programs.kit.errors import CheckoutTooLarge, TargetError
+from programs.kit.errors import CheckoutTooLarge, CommitFailed
 from programs.kit.git import commit_trees, mirrors, wording
 from programs.kit.git.commit_trees import CommitEntry
 from programs.kit.host_settings import MEGABYTE, HostSettings
@@ -86,14 +86,14 @@ def _check_links(checkout: Path) -> None:
         for path in (Path(folder, name) for name in [*names, *others]):
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
                 shown = commit_trees.printable(str(path.relative_to(checkout)))
-                raise TargetError(wording.link_outside(shown, str(path.readlink())))
+                raise CommitFailed(wording.link_outside(shown, str(path.readlink())))
 
 
 def file_in_checkout(checkout: Path, path: str) -> Path:
     """A file in the checkout, given its path in the repository."""
     found = Path(os.path.realpath(checkout / path))
     if not found.is_relative_to(os.path.realpath(checkout)):
-        raise TargetError(wording.path_outside(path))
+        raise CommitFailed(wording.path_outside(path))
     if not found.is_file():
-        raise TargetError(wording.file_missing(path))
+        raise CommitFailed(wording.file_missing(path))
     return found

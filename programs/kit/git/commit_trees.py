@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs.kit.errors import TargetError
+from programs.kit.errors import CommitFailed, TargetError
 from programs.kit.git import mirrors, wording
 
 MAX_ENTRIES = 200_000
@@ -41,7 +41,7 @@ def list_entries(mirror: Path, commit: str) -> list[CommitEntry]:
     found = []
     for number, text in enumerate(_read_listing(mirror, commit)):
         if number >= MAX_ENTRIES:
-            raise TargetError(wording.too_many_entries(commit, MAX_ENTRIES))
+            raise CommitFailed(wording.too_many_entries(commit, MAX_ENTRIES))
         about, _, path = text.partition(b"\t")
         _check_path(path, commit)
         mode, kind, object_id, size = about.decode().split()
@@ -60,9 +60,9 @@ def printable(path: bytes | str) -> str:
 def _check_path(path: bytes, commit: str) -> None:
     depth = path.count(b"/") + 1
     if depth > MAX_DEPTH:
-        raise TargetError(wording.path_too_deep(commit, depth, printable(path), MAX_DEPTH))
+        raise CommitFailed(wording.path_too_deep(commit, depth, printable(path), MAX_DEPTH))
     if len(path) > MAX_PATH_BYTES:
-        raise TargetError(wording.path_too_long(commit, len(path), printable(path), MAX_PATH_BYTES))
+        raise CommitFailed(wording.path_too_long(commit, len(path), printable(path), MAX_PATH_BYTES))
 
 
 def _read_listing(mirror: Path, commit: str) -> Iterator[bytes]:

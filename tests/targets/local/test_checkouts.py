@@ -16,12 +16,16 @@ from programs.targets.local.v1.places import CheckoutProvider
 from tests.targets.local_machine import Repository, local_settings
 
 
-def refusal_message(folder: Path, repository: Repository, commit: str, **changes: str) -> str:
+def refusal_message(
+    folder: Path, repository: Repository, commit: str, *, permanent: bool = False, **changes: str
+) -> str:
+    """``permanent``: only another commit can help, so it isn't tried again (L5)."""
     target = folder / "root" / "envs" / "shop" / "src" / "x"
     with pytest.raises(TargetError) as caught:
         checkouts.create(local_settings(folder, **changes), (str(repository.bare), commit), target)
     assert list(target.parent.glob("*")) + list(target.parent.glob(".*")) == [], "a refused checkout left something"
-    return str(caught.value)
+    assert caught.value.permanent is permanent
+    return caught.value.sentence
 
 
 def test_a_checkout_is_plain_files_and_runs_nothing(tmp_path: Path, repository: Repository) -> None:
@@ -50,7 +54,7 @@ def test_links_out_of_the_repository_are_rejected(tmp_path: Path, repository: Re
     repository.push({"sub/file": "x", "a/b/c/file": "y"})
     (repository.work / "a" / "b" / "c" / "way").symlink_to("../../../sub")
     (repository.work / "bad").symlink_to(to)
-    said = refusal_message(tmp_path, repository, repository.push({}))
+    said = refusal_message(tmp_path, repository, repository.push({}), permanent=True)
     assert f"bad is a symbolic link to {to!r}, which is outside the repository" in said
 
 
@@ -96,7 +100,7 @@ def test_paths_that_are_too_deep_or_too_long_are_rejected(
     blob = repository.git("hash-object", "-w", "/dev/null")
     odd = [f'"{name}"' if "\\" in name else name for name in names]
     commit = commit_tree(repository, nested(repository, odd, f"100644 blob {blob}\tfile"))
-    said = refusal_message(tmp_path, repository, commit)
+    said = refusal_message(tmp_path, repository, commit, permanent=True)
     assert words in said
     assert "The limit is" in said
     assert "\n" not in said
@@ -111,14 +115,14 @@ def test_few_objects_that_describe_billions_of_entries_are_rejected(
     tree = repository.mktree(f"100644 blob {blob}\tfile" if leaf == "file" else "")
     for _ in range(11):
         tree = repository.mktree("\n".join(f"040000 tree {tree}\t{number}" for number in range(10)))
-    said = refusal_message(tmp_path, repository, commit_tree(repository, f"040000 tree {tree}\tbomb"))
+    said = refusal_message(tmp_path, repository, commit_tree(repository, f"040000 tree {tree}\tbomb"), permanent=True)
     assert "contains more than 200000 files and folders" in said
 
 
 def test_odd_names_are_checked_out_and_shown_on_one_line(tmp_path: Path, repository: Repository) -> None:
     odd = os.fsdecode(b"\xff\n\x1b[2J")
     (repository.work / odd).symlink_to("/etc/passwd")
-    said = refusal_message(tmp_path, repository, repository.push({"-rf": "x"}))
+    said = refusal_message(tmp_path, repository, repository.push({"-rf": "x"}), permanent=True)
     assert said.startswith(r"'\udcff\n\x1b[2J' is a symbolic link")
     said.encode()
 
@@ -207,5 +211,6 @@ def test_scripts_are_files_of_the_repository(tmp_path: Path) -> None:
         ("/etc/passwd", "is outside the repository"),
         ("missing.sql", "file missing.sql doesn.t exist"),
     ):
-        with pytest.raises(TargetError, match=said):
+        with pytest.raises(TargetError, match=said) as caught:
             checkouts.file_in_checkout(tmp_path / "db", path)
+        assert caught.value.permanent, "only another commit can help (L5)"
