@@ -33,6 +33,8 @@ class Redactor:
     def __init__(self, values: Iterable[str] = ()) -> None:
         pieces = {piece for value in values for piece in _encodings(value) if len(piece) >= MIN_LENGTH}
         longest_first = sorted(pieces, key=lambda piece: (-len(piece), piece))
+        self.longest = len(longest_first[0]) if longest_first else 0
+        """The length of the longest text that is redacted."""
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def __call__(self, text: str) -> str:

@@ -66,8 +66,7 @@ class _Output:
 
     def feed(self, data: bytes) -> None:
         *whole, rest = (self.partial_line + self.decoder.decode(data)).split("\n")
-        # Twice what is shown, so a secret that the cut splits is never visible.
-        self.partial_line = rest[-2 * MAX_LINE_LENGTH :]
+        self.partial_line = rest[: self._kept]
         self._add_lines(whole)
 
     def finish(self) -> list[str]:
@@ -76,8 +75,19 @@ class _Output:
         self.partial_line = ""
         return list(self.lines)
 
+    @property
+    def _kept(self) -> int:
+        """How much of a line, from its beginning: with all of any secret that begins in what is shown of it."""
+        return MAX_LINE_LENGTH + self.redactor.longest
+
+    def _shown(self, line: str) -> str:
+        clean = self.redactor(line[: self._kept])
+        if len(line) >= self._kept:  # it may end with the first part of a secret
+            clean = clean[: max(0, len(clean) - self.redactor.longest)]
+        return clean[:MAX_LINE_LENGTH]
+
     def _add_lines(self, whole: list[str]) -> None:
-        clean = [self.redactor(line[: 2 * MAX_LINE_LENGTH])[:MAX_LINE_LENGTH] for line in whole]
+        clean = [self._shown(line) for line in whole]
         self.lines.extend(clean)
         self.report(clean)
         if self.bytes_left > 0 and clean:

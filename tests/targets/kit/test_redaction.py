@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -80,6 +81,34 @@ def test_build_that_prints_a_secret_shows_it_neither_in_log_nor_error(tmp_path: 
         assert "KEY=***" in text
         assert "first half *** second" in text
         assert "gehe1" not in text
+
+
+KEY, WORD = "k" * 1000, "gehe1mes-Wort-42"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 100 + WORD + "y" * 3992,
+        "x" * 1992 + WORD + "y" * 9000,
+        KEY + "x" * 1992 + WORD + "y" * 9000,
+        f"{KEY}{WORD}" * 9,
+        "x" * 1500 + KEY[:-1] + WORD,
+    ],
+    ids=["front", "end", "shortened", "repeated", "nearly"],
+)
+def test_a_secret_across_the_cut_of_a_long_line_is_never_shown_in_part(
+    tmp_path: Path, place: Workspace, text: str
+) -> None:
+    """S3: the front of a line was cut off, and with it the first half of a secret, whose second half was then shown.
+    Redaction shortens a line, so more of its end becomes visible."""
+    line = 'printf %s "$TEXT" | head -c 2995; sleep 0.1; printf %s "$TEXT" | tail -c +2996; echo; exit 3'
+    command = CommandRun("build", "build", line, 20, {"TEXT": text}, (WORD, KEY))
+    with pytest.raises(TargetError) as caught:
+        command_runner.run(local_settings(tmp_path), "shop", place, command)
+    [shown] = caught.value.tail
+    assert len(shown) <= command_runner.MAX_LINE_LENGTH
+    assert not re.search("gehe1|Wort|-42", shown)
 
 
 def test_provider_records_names_of_secrets_but_not_values() -> None:
