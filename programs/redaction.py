@@ -1,17 +1,18 @@
 """Redacts secret values from progress, errors, logs and responses.
 
-Programs rarely print a value by itself: it is part of a URL or of JSON, encoded in base64, or split into lines. Each of
-these forms is searched for. A value that a program transforms in another way isn't found, so redaction is the last of
-several defences, never the only one.
+Programs rarely print a value by itself: it is part of a URL or of JSON, encoded in base64, or split into lines. Some
+print the password of a URL alone. Each of these forms is searched for. A value that a program transforms in another
+way isn't found, so redaction is the last of several defences, never the only one.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 MIN_LENGTH = 6
 """In characters. Shorter values occur in too many texts by chance to be redacted."""
@@ -31,7 +32,8 @@ class Redactor:
     """``veil(text)`` returns the text without the values."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        pieces = {piece for value in values for piece in _encodings(value) if len(piece) >= MIN_LENGTH}
+        whole = [text for value in values for text in (value, *_password(value))]
+        pieces = {piece for text in whole for piece in _encodings(text) if len(piece) >= MIN_LENGTH}
         longest_first = sorted(pieces, key=lambda piece: (-len(piece), piece))
         self.longest = len(longest_first[0]) if longest_first else 0
         """The length of the longest text that is redacted."""
@@ -39,6 +41,13 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+
+def _password(value: str) -> Iterator[str]:
+    """If the value is a URL."""
+    with contextlib.suppress(ValueError):
+        if "://" in value and (password := urlsplit(value).password):
+            yield unquote(password)
 
 
 def _encodings(value: str) -> Iterator[str]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from programs import runtime_info
-from programs.redaction import redact
+from programs.redaction import Redactor, redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo, RuntimeInfo
-from programs.targets.compose import labels, wording
+from programs.targets.compose import databases, labels, wording
 from programs.targets.compose.engine import engine_client
 from programs.targets.compose.engine.engine_client import Data, EngineClient
 from programs.targets.compose.settings import ComposeHost
@@ -42,7 +42,8 @@ def read_logs(host: ComposeHost, name: str, request: LogRequest) -> LogLines:
             fresh = [(at, service, text) for at, text in _lines(client, found[service], request, position)]
             positions[service] = fresh[-1][0] if fresh else position
             lines += fresh
-    ordered = [(service, redact(text)) for _, service, text in sorted(lines)]
+    redactor = Redactor(databases.read_urls(host, name).values())
+    ordered = [(service, redact(redactor(text))) for _, service, text in sorted(lines)]
     return LogLines(
         runtime_info.with_service_prefix(ordered, multiple=not request.service and len(found) > 1), positions
     )

@@ -55,7 +55,7 @@ def ensure(host: ComposeHost, wanted: Publication) -> Publication:
     if not host.postgres:
         raise TargetError(wording.NO_POSTGRES)
     address = container_address(host)
-    known, exist = _read_urls(host, wanted.name), _names(list_owned(host, wanted.name))
+    known, exist = read_urls(host, wanted.name), _names(list_owned(host, wanted.name))
     found = {}
     for item in wanted.databases:
         if item.database not in exist or item.database not in known:
@@ -141,7 +141,7 @@ def urls(host: ComposeHost, wanted: Publication) -> dict[str, str]:
     """By the database's name in eph.yaml, as containers reach them."""
     if not wanted.databases:
         return {}
-    known, address = _read_urls(host, wanted.name), container_address(host)
+    known, address = read_urls(host, wanted.name), container_address(host)
     return {item.title: _with_address(known[item.database], address) for item in wanted.databases}
 
 
@@ -218,7 +218,7 @@ def _with_address(url: str, address: tuple[str, int]) -> str:
 def _drop(host: ComposeHost, name: str, names: set[str]) -> None:
     if names:
         environment_databases.drop(host, sorted(names))
-        known = {key: url for key, url in _read_urls(host, name).items() if key not in names}
+        known = {key: url for key, url in read_urls(host, name).items() if key not in names}
         if _file(host, name).exists():
             files.write(_file(host, name), json.dumps(known))
 
@@ -231,7 +231,8 @@ def _file(host: ComposeHost, name: str) -> Path:
     return host.env(name) / "databases.json"
 
 
-def _read_urls(host: ComposeHost, name: str) -> dict[str, str]:
+def read_urls(host: ComposeHost, name: str) -> dict[str, str]:
+    """The URLs of the environment's databases, by their names on the server."""
     try:
         found: dict[str, str] = json.loads(_file(host, name).read_text())
     except FileNotFoundError:

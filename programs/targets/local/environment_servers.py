@@ -25,6 +25,7 @@ from programs.kit.processes import ports, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.server_engines import engines
 from programs.kit.server_engines.port import ServerEngine, ServerSettings
+from programs.redaction import Redactor
 from programs.steps import StepName
 from programs.targets.local import wording
 from programs.targets.local.exit_counter import CHECK_INTERVAL, MAX_EXITS, ExitCounter
@@ -121,6 +122,12 @@ def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
         _wait_until_ready(settings, server, note)
 
 
+def secret_values(settings: LocalSettings, program: ProgramName) -> tuple[str, ...]:
+    """The values to redact from its output."""
+    note = _note(settings, find(program.environment, program.service, program.generation))
+    return (note.settings.password,) if note else ()
+
+
 def _executable(engine: ServerEngine) -> str:
     program = engine.find_program()
     if program is None:
@@ -202,7 +209,9 @@ def _wait_until_ready(settings: LocalSettings, server: EnvironmentServer, note: 
 
 
 def _failed(settings: LocalSettings, server: EnvironmentServer, reason: str) -> TargetError:
-    return TargetError(reason, files.tail(program_files.log(settings, str(server.program)), TAIL_LINES))
+    redactor = Redactor(secret_values(settings, server.program))
+    tail = files.tail(program_files.log(settings, str(server.program)), TAIL_LINES)
+    return TargetError(reason, map(redactor, tail))
 
 
 def _probe(connect: Connect, engine: ServerEngine, server: ServerSettings) -> bool:

@@ -127,8 +127,9 @@ class LocalProgram:
         return found
 
     def _secret_props(self) -> dict[str, list[str]]:
-        """The variables to redact from logs. Omitted when there are none, so that other resources don't change."""
-        return {"secrets": sorted(self.spec.secrets)} if self.spec.secrets else {}
+        """The variables to redact from output. Omitted when there are none, so that other resources don't change."""
+        names = {*self.spec.secrets, *(item.variable for item in self.spec.databases)}
+        return {"secrets": sorted(names)} if names else {}
 
     def _seed(self, item: DatabaseSpec, database: DatabaseResource, ready: list[Resource]) -> Resource:
         props = {
@@ -179,6 +180,7 @@ class LocalProgram:
             "deadline": item.health.deadline,
             "data": self.database_versions,
             "env": self._env(item),
+            **self._secret_props(),
             **({"schedule": item.schedule} if item.schedule else {}),
             **({} if item.public else {"public": False}),
             **({"volumes": sorted(item.volumes)} if item.volumes else {}),

@@ -14,10 +14,11 @@ from typing import Any
 from programs import runtime_info
 from programs.kit import log_files, log_times
 from programs.kit.database import suspensions
+from programs.kit.identifiers import ProgramName
 from programs.kit.processes import program_files, supervisor, usage
-from programs.redaction import redact
+from programs.redaction import Redactor, redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo, RuntimeEvent
-from programs.targets.local import cleanup, wording
+from programs.targets.local import cleanup, environment_servers, supervised_services, wording
 from programs.targets.local.settings import LocalSettings
 
 _STATES = {
@@ -49,8 +50,15 @@ def read_logs(settings: LocalSettings, name: str, request: LogRequest) -> LogLin
             asked = replace(request, since={**begin, **(request.since or {})}) if begin else request
             fresh, marks[str(item)] = log_files.read(path, asked, str(item))
             fresh = fresh[-request.lines :] if begin else fresh
-            lines += [(item.service, redact(line)) for line in fresh]
+            redactor = Redactor(_secret_values(settings, item))
+            lines += [(item.service, redact(redactor(line))) for line in fresh]
     return LogLines(runtime_info.with_service_prefix(lines, multiple=request.service is None and len(known) > 1), marks)
+
+
+def _secret_values(settings: LocalSettings, program: ProgramName) -> tuple[str, ...]:
+    if cleanup.is_server(program):
+        return environment_servers.secret_values(settings, program)
+    return supervised_services.secret_values(settings, program)
 
 
 def list_processes(settings: LocalSettings, name: str) -> Iterator[ProcessInfo]:

@@ -26,6 +26,7 @@ from programs.kit.isolation.sockets import LOOPBACK, Connect
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
+from programs.redaction import Redactor
 from programs.steps import StepName
 from programs.targets.local import wording
 from programs.targets.local.exit_counter import CHECK_INTERVAL, MAX_EXITS, ExitCounter
@@ -56,6 +57,17 @@ class ServiceProcess:
     """Only a private service can be a worker."""
     origin: str = ""
     """Where people reach it, if it is public. When it starts, it mustn't redirect them anywhere else."""
+    secrets: tuple[str, ...] = ()
+    """The variables whose values are redacted from its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ProbeResult:
+    """``outside``: it responded, but leads visitors to ``answer``, outside the environment."""
+
+    ok: bool
+    answer: str
+    outside: bool = False
 
 
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
@@ -89,10 +101,10 @@ def _supervised(
 
 
 def _probe_note(service: ServiceProcess) -> str:
-    """What a restart needs to know to check that the service responds."""
+    """What a restart needs to know to check that the service responds, and what its output mustn't show."""
     return json.dumps({
         "port": service.port, "path": service.path, "deadline": service.deadline, "isolated": service.isolated,
-        "schedule": service.schedule,
+        "schedule": service.schedule, "secrets": service.secrets,
     })  # fmt: skip
 
 
@@ -116,7 +128,7 @@ def is_answering(settings: LocalSettings, program: ProgramName, port: int, path:
     if not path:
         return True
     with _probing(settings, ServiceProcess(program, "", port, path, 0, {}, _is_isolated(settings, program))) as probe:
-        return any(probe()[0] for _ in range(PROBE_ATTEMPTS))
+        return any(probe().ok for _ in range(PROBE_ATTEMPTS))
 
 
 def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
@@ -124,6 +136,17 @@ def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
         return json.loads(program_files.note(settings, str(program))).get("isolated") is True
     except (OSError, ValueError, AttributeError):
         return False  # created by an earlier version
+
+
+def secret_values(settings: LocalSettings, program: ProgramName) -> tuple[str, ...]:
+    """The values to redact from its output, from its launch file."""
+    try:
+        names = json.loads(program_files.note(settings, str(program))).get("secrets", ())
+        launch = json.loads(program_files.launch_file(settings, str(program)).read_text())
+        variables = launch["env"] if launch["inside"] is None else launch["inside"]
+        return tuple(variables[name] for name in names if name in variables)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()  # created by an earlier version, or just removed
 
 
 def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
@@ -159,14 +182,17 @@ def _wait_for_response(settings: LocalSettings, service: ServiceProcess) -> None
     looked, exits, answer = began, ExitCounter(), _REFUSED
     with _probing(settings, service) as probe:
         while time.monotonic() - began < service.deadline:
-            ok, answer = probe()
-            now = time.monotonic()
-            if ok or now - looked > CHECK_INTERVAL:
+            found = probe()
+            now, answer = time.monotonic(), found.answer
+            if found.ok or found.outside or now - looked > CHECK_INTERVAL:
                 looked = now
                 info = supervisor.info(settings, name)
                 ended = exits.count(info)
-                if ok and _is_own_response(service, info, ended):
+                own = _is_own_response(service, info, ended)
+                if found.ok and own:
                     return
+                if found.outside and own:
+                    raise _failed(settings, service, wording.redirects_outside(service.path, answer))
                 if ended >= MAX_EXITS:
                     raise _failed(settings, service, wording.ended_without_response(ended, now - began))
             pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
@@ -183,12 +209,13 @@ def _is_own_response(service: ServiceProcess, info: Mapping[str, Any], ended: in
 
 
 def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> TargetError:
+    redactor = Redactor(secret_values(settings, service.program))
     tail = files.tail(program_files.log(settings, str(service.program)), TAIL_LINES)
-    return TargetError(wording.service_failed(service.program.service, reason), tail)
+    return TargetError(wording.service_failed(service.program.service, reason), map(redactor, tail))
 
 
 @contextlib.contextmanager
-def _probing(settings: LocalSettings, service: ServiceProcess) -> Iterator[Callable[[], tuple[bool, str]]]:
+def _probing(settings: LocalSettings, service: ServiceProcess) -> Iterator[Callable[[], _ProbeResult]]:
     """A function that checks the service once."""
     folder, environment = servers.folder(settings), service.program.environment
     with sockets.connecting(folder, environment, isolated=service.isolated) as connect:
@@ -204,20 +231,19 @@ class _ServiceConnection(http.client.HTTPConnection):
         self.sock = self._connect(self.port, PROBE_TIMEOUT)
 
 
-def _probe(connection: _ServiceConnection, service: ServiceProcess) -> tuple[bool, str]:
-    """Whether it returned a 2xx response or a redirect within the environment, and otherwise what happened. Where the
-    redirect ends is for ephd's own health checks to tell."""
+def _probe(connection: _ServiceConnection, service: ServiceProcess) -> _ProbeResult:
+    """A 2xx response or a redirect within the environment is ok. ephd's own health checks tell where that ends."""
     try:
         connection.request("GET", service.path, headers={"User-Agent": "eph-health", "Connection": "close"})
         response = connection.getresponse()
         status, location = response.status, response.headers.get("Location", "")
     except ConnectionRefusedError:
-        return False, _REFUSED
+        return _ProbeResult(False, _REFUSED)
     except (OSError, http.client.HTTPException) as error:
-        return False, f"{type(error).__name__}: {error}"
+        return _ProbeResult(False, f"{type(error).__name__}: {error}")
     finally:
         connection.close()
-    if 300 <= status < 400 and service.origin and location:
-        outside = redirects.leaves(service.origin, service.port, service.path, location)
-        return not outside, wording.redirects_outside(outside)
-    return 200 <= status < 400, f"HTTP {status}"
+    is_redirect = 300 <= status < 400 and location and service.origin
+    if is_redirect and (outside := redirects.leaves(service.origin, service.port, service.path, location)):
+        return _ProbeResult(False, outside, outside=True)
+    return _ProbeResult(200 <= status < 400, f"HTTP {status}")

@@ -114,8 +114,8 @@ def no_response(path: str, seconds: float, answer: str) -> str:
     return f"didn't respond on {path} within {seconds} s: {answer}"
 
 
-def redirects_outside(location: str) -> str:
-    return f"it redirects to {location}, outside the environment"
+def redirects_outside(path: str, location: str) -> str:
+    return f"redirects {path} to {location}, outside the environment"
 
 
 def nothing_listens(port: int) -> str:

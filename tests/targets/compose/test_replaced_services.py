@@ -23,6 +23,7 @@ from orchestrator.demo.free_ports import free_port
 from programs.kit import waiting
 from programs.kit.database import hidden_names
 from programs.kit.errors import TargetError
+from programs.runtime_info import LogRequest
 from programs.spec import DatabaseSpec
 from programs.targets.compose import databases, settings_table, wording
 from programs.targets.compose.engine.engine_client import EngineClient
@@ -53,6 +54,7 @@ volumes: {{data: }}
 """
 WEB = """
 import http.server, json, os, socket, psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -66,6 +68,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+print("has", conninfo_to_dict(os.environ["URL"])["password"], "for", os.environ["URL"], flush=True)
 http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
 """
 
@@ -203,6 +206,9 @@ def test_database_takes_the_place_of_a_service(
     assert machine.containers().keys() == {"web"}
     assert '"prepared"' in machine.read("/")
     assert machine.read("/").count(address) == 2, "the service's name and its alias lead to the server"
+
+    lines = TARGET.logs(NAME, machine.raw_settings, LogRequest(service="web")).lines
+    assert any(line.startswith("has *** for postgresql://") and ":***@" in line for line in lines), "redacted (S4)"
 
     machine.publish(machine.push(more="a push"), databases=(cloned,))
     assert '"x"' in machine.read("/"), "the rows of before"

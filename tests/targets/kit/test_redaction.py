@@ -44,6 +44,13 @@ def test_encoded_values_are_found(shown: str) -> None:
     assert "rd" not in clean
 
 
+def test_password_of_a_secret_url_is_found_alone() -> None:
+    """S4: a library that takes the parts of a database's URL prints its password without the rest."""
+    redactor = Redactor(["postgresql://shop:p%40ss-w0rd@127.0.0.1/shop", "http://[::1", "http://me@example.com"])
+    assert redactor("PGPASSWORD=p@ss-w0rd") == redactor("PGPASSWORD=p%40ss-w0rd") == "PGPASSWORD=***"
+    assert redactor("user me at example.com, database shop") == "user me at example.com, database shop"
+
+
 def test_multi_line_value_is_found_line_by_line() -> None:
     veil = Redactor([PEM])
     assert [veil(line) for line in PEM.splitlines()] == ["***", "***", "q9f", "***"]

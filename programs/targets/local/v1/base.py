@@ -66,7 +66,7 @@ class Provider(ResourceProvider):
 
 
 def hidden(props: Props) -> tuple[str, ...]:
-    """The values to redact from logs."""
+    """The values to redact from output: secrets, and the URLs of databases."""
     return tuple(props["env"][name] for name in props.get("secrets", ()))
 
 

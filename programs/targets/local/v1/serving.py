@@ -41,6 +41,7 @@ class ServiceProvider(Provider):
             schedule=props.get("schedule") or "",
             public=props.get("public") is not False,
             origin=str(props.get("url") or ""),
+            secrets=tuple(props.get("secrets") or ()),
         )
         workspace = joined(host, props)
         if props.get("databases") and not props.get("asleep"):
