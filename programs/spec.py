@@ -52,7 +52,8 @@ class ServiceSpec:
     Every other service of the environment receives ``<NAME>_URL`` (upper case, underscores for dashes). For targets
     with images: ``image`` names one of the environment's images, ``port`` is where it listens (a service that is
     neither public nor has a port is a worker), ``schedule`` makes it a cron job, ``after`` names services that must be
-    ready before it starts, ``volumes`` maps paths to sizes, and ``resources`` limits its ``cpu`` and ``memory``.
+    ready before it starts, ``volumes`` maps paths to sizes (a relative path is in the checkout), and ``resources``
+    limits its ``cpu`` and ``memory``.
     """
 
     name: str

@@ -119,7 +119,12 @@ def test_services_are_ordered_scheduled_and_bounded() -> None:
         ("[{name: a, image: i}, {name: b, image: i, schedule: '0 0 30 2 *'}]", "matches no date"),
         ("[{name: a, image: i, schedule: '* * * * *', public: true}]", r"services\[0\]\.public.*can't be public"),
         ("[{name: a, image: i, schedule: '* * * * *', port: 1}]", r"services\[0\]\.port.*has no port"),
-        ("[{name: a, image: i, volumes: {data: 1Gi}}]", "not a valid volume path"),
+        ("[{name: a, image: i, volumes: {data: 1Gi}}]", "volume `data` needs an absolute path"),
+        ("[{name: a, image: i, volumes: {./data: 1Gi}}]", "not a valid volume path"),
+        ("[{name: a, image: i, volumes: {.: 1Gi}}]", "not a valid volume path"),
+        ("[{name: a, image: i, volumes: {../data: 1Gi}}]", "not a valid volume path"),
+        ("[{name: a, image: i, volumes: {data/: 1Gi}}]", "not a valid volume path"),
+        ("[{name: a, image: i, volumes: {.git/hooks: 1Gi}}]", "not a valid volume path"),
         ("[{name: a, image: i, volumes: {/a/../b: 1Gi}}]", "not a valid volume path"),
         ("[{name: a, image: i, volumes: {/etc/ssl: 1Gi}}]", "would hide what is in /etc"),
         ("[{name: a, image: i, volumes: {/data: lots}}]", "not an amount"),
@@ -136,6 +141,8 @@ def test_inconsistencies_are_rejected_with_their_position(services: str, why: st
 def test_on_local_volumes_and_limits_are_notices_and_schedules_run() -> None:
     local = HEAD.replace("kubernetes", "local")
     text = "services: [{name: web, command: run, after: [], volumes: {/data: 1Gi}, resources: {cpu: 1}}]\n"
+    [web] = spec(local + text.replace("/data", "app/media")).services
+    assert dict(web.volumes) == {"app/media": "1Gi"}, "a folder of the checkout"
     told = notices(parse((local + text).encode()), POLICY)
     assert [line.split(": ")[1] for line in told] == ["services[0].volumes", "services[0].resources"]
     made = spec(local + "services: [{name: web, command: run}, {name: n, command: run, schedule: '0 3 * * *'}]\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,15 +36,22 @@ class Isolated:
         self.machine = machine
         self.here = machine.settings
         self.repository = repository
+        self.generation = GENERATION
         self.commit = repository.push({"app.py": APP, "version.txt": "one", **(more_files or {})})
         TARGET.ensure(machine.raw_settings)
 
+    def push(self, changes: dict[str, str]) -> None:
+        """From now on, workspaces have these files, in a generation of their own."""
+        self.commit = self.repository.push(changes)
+        self.generation = f"{self.commit[:12]}-bbbbbb"
+
     def workspace(self, name: str) -> Workspace:
-        props = {"root": str(self.here.root), "environment": name, "generation": GENERATION}
+        props = {"root": str(self.here.root), "environment": name, "generation": self.generation}
         folder = self.here.env(name)
-        place = Workspace(folder / "src" / GENERATION, folder / "home")
-        if not place.checkout.exists():
+        place = Workspace(folder / "src" / self.generation, folder / "home")
+        if not place.home.exists():
             HomeProvider().make(self.here, props)
+        if not place.checkout.exists():
             clone = {"clone_url": str(self.repository.bare), "commit": self.commit}
             CheckoutProvider().make(self.here, {**props, **clone})
         return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
@@ -62,12 +68,11 @@ class Isolated:
         """An empty ``path`` makes it a worker."""
         env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
         service = ServiceProcess(self.program(name), command, PORT, path, seconds, env)
-        workspace = self.workspace(name)
-        mounts = service_volumes.create(self.here, name, "web", volumes)
-        supervised_services.start(self.here, replace(workspace, volumes=mounts), service)
+        workspace = service_volumes.mounted(self.here, self.workspace(name), service.program, volumes)
+        supervised_services.start(self.here, workspace, service)
 
     def program(self, name: str) -> ProgramName:
-        return ProgramName(name, "web", GENERATION)
+        return ProgramName(name, "web", self.generation)
 
     def route(self, name: str) -> None:
         props = {"root": str(self.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}

@@ -154,7 +154,7 @@ def invalid_volume(value: str) -> str:
     return f"{value} is not a valid volume path"
 
 
-VOLUME_EXAMPLE = "use an absolute path, such as /data"
+VOLUME_EXAMPLE = "use an absolute path, such as /data, or a folder of the checkout, such as media"
 
 
 def volume_hides(value: str, other: str) -> str:

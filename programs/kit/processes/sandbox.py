@@ -208,13 +208,13 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
         arguments += ["--perms", "1777", "--size", str(settings.memory_bytes), "--tmpfs", folder]
     arguments += [word for root in SYSTEM_FOLDERS for word in _bind_root(root)]
     arguments += [word for path in _etc_files() for word in ("--ro-bind-try", path, path)]
-    arguments += [word for item in _visible_folders(settings, workspace) for word in ("--ro-bind-try", item, item)]
     arguments += ["--ro-bind", str(workspace.hosts), "/etc/hosts"] if workspace.hosts else []
-    arguments += ["--bind", str(workspace.cache), tools.MOUNT] if workspace.cache else []
-    for own in (workspace.home, workspace.checkout):
-        arguments += ["--bind", str(own), str(own)]
-    for source, target in workspace.volumes:
-        arguments += ["--bind", str(source), target]
+    binds = [("--ro-bind-try", item, item) for item in _visible_folders(settings, workspace)]
+    binds += [("--bind", str(workspace.cache), tools.MOUNT)] if workspace.cache else []
+    binds += [("--bind", str(own), str(own)) for own in (workspace.home, workspace.checkout)]
+    binds += [("--bind", str(source), target) for source, target in workspace.volumes]
+    # A folder after those that contain it, which would otherwise hide it.
+    arguments += [word for bind in sorted(binds, key=lambda bind: bind[2].count("/")) for word in bind]
     # bubblewrap's own mounts are in memory, without a limit.
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(workspace.checkout)]
 

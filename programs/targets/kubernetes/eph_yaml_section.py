@@ -140,6 +140,9 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
     for index, service in enumerate(file["services"]):
         if service["image"] is None:
             yield Finding(("services", index), wording.needs_image(service["name"]), wording.ADD_IMAGE)
+        for path in service["volumes"]:
+            if not path.startswith("/"):
+                yield Finding(("services", index, "volumes"), wording.relative_volume(path), wording.USE_ABSOLUTE_PATH)
     if not file["environment"]["images"]:
         for path in _commands(file):
             yield Finding(path, wording.NO_IMAGE_FOR_COMMAND, wording.LIST_IMAGE)

@@ -123,6 +123,11 @@ def needs_image(service: str) -> str:
     return f"the target `kubernetes` needs an image for each service, but service `{service}` has none"
 
 
+def relative_volume(path: str) -> str:
+    return f"the target `kubernetes` runs images, not a checkout, so volume `{path}` needs an absolute path"
+
+
+USE_ABSOLUTE_PATH = "use the path in the image, such as /app/media"
 ADD_IMAGE = "add image, the name of one of environment.images"
 NO_IMAGE_FOR_COMMAND = "no image is listed in which this command can run"
 LIST_IMAGE = "add it to environment.images"

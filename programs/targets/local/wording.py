@@ -98,6 +98,14 @@ def service_failed(service: str, problem: str) -> str:
     return f"service {service} {problem}"
 
 
+def copy_to_volume(path: str) -> str:
+    return f"the copy of {path} to its volume"
+
+
+def volume_on_no_folder(path: str, found: object) -> str:
+    return f"Volume {path}: {found} is a link or a file, not a folder. Use another path, or make it a folder."
+
+
 def ended_repeatedly(times: int, seconds: float) -> str:
     return f"ended {times} times in {seconds:.1f} s"
 

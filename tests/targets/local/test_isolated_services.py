@@ -108,6 +108,44 @@ def test_a_volume_outlives_its_process_and_belongs_to_one_service(isolated: Isol
     assert (isolated.here.env(BLOG) / "home" / "read").read_text() == ""
 
 
+def test_a_volume_in_the_checkout_survives_a_push(isolated: Isolated) -> None:
+    """T1, issue 14: an app that keeps uploads in a folder next to its code needs no change. The volume begins with the
+    files of the commit."""
+    (isolated.repository.work / "app" / "media").mkdir(parents=True)
+    isolated.push({"app/media/sample.txt": "from the commit"})
+    write = "cat app/media/sample.txt > $HOME/first; echo kept > app/media/upload; exec python3 app.py"
+    isolated.serve(SHOP, write, volumes=("app/media", "new/files"))
+    home = isolated.here.env(SHOP) / "home"
+    assert (home / "first").read_text() == "from the commit"
+    supervised_services.stop(isolated.here, [isolated.program(SHOP)])
+    isolated.push({"version.txt": "two", "app/media/sample.txt": "changed"})
+    read = "cat app/media/sample.txt app/media/upload > $HOME/second; exec python3 app.py"
+    isolated.serve(SHOP, read, volumes=("app/media", "new/files"))
+    assert isolated.get(SHOP) == "two"
+    assert (home / "second").read_text() == "from the commitkept\n"
+    assert isolated.run(SHOP, "cat app/media/*") == "changed\n", "a command that has no volumes sees the commit"
+
+
+@pytest.mark.parametrize("place", ["link/media", "app.py", "app.py/media"])
+def test_a_volume_needs_a_real_folder_of_the_checkout(isolated: Isolated, place: str) -> None:
+    """S3 L5: a link could lead anywhere. Only another commit can help."""
+    (isolated.repository.work / "link").symlink_to(".")
+    isolated.push({})
+    with pytest.raises(TargetError, match="is a link or a file") as caught:
+        isolated.serve(SHOP, volumes=(place,))
+    assert caught.value.permanent
+
+
+def test_a_volume_above_ephs_own_folder_hides_nothing(isolated: Isolated) -> None:
+    """T1: with the server's files in /data/eph, a volume /data used to hide the checkout."""
+    above, inner = isolated.here.root.parent, isolated.here.env(SHOP) / "home" / "inner"
+    command = f"echo kept > {above}/file; echo kept > {inner}/file; exec python3 app.py"
+    isolated.serve(SHOP, command, volumes=(str(inner), str(above)))
+    assert isolated.get(SHOP) == "one"
+    assert not (above / "file").exists()
+    assert len(list((isolated.here.env(SHOP) / "volumes").glob("web/*/file"))) == 2
+
+
 def test_a_process_whose_folder_is_too_deep_to_name_is_found_and_blocks_nothing(isolated: Isolated) -> None:
     """S3 L7: the kernel doesn't return the path of its working folder, which stopped the reading of all processes."""
     deep = "import os, time\nfor _ in range(100):\n    os.mkdir(50 * 'd'); os.chdir(50 * 'd')\ntime.sleep(60)"

@@ -29,13 +29,14 @@ from programs.quoting import quote
 from programs.settings import InvalidValue
 
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
-_MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
+_MOUNT = r"^/?[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"
 _RESERVED_MOUNTS = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
 """Paths where a volume would hide files of the image or the cluster."""
 
 
 def _mount(value: str) -> str:
-    if not re.fullmatch(_MOUNT, value) or len(value) > 200 or {".", ".."} & set(value.split("/")):
+    parts = value.split("/")
+    if not re.fullmatch(_MOUNT, value) or len(value) > 200 or {".", ".."} & set(parts) or parts[0] == ".git":
         raise InvalidValue(wording.sections.invalid_volume(quote(value)), wording.sections.VOLUME_EXAMPLE)
     taken = [place for place in _RESERVED_MOUNTS if f"{value}/".startswith(f"{place}/")]
     if taken:
@@ -121,7 +122,10 @@ class ServiceConfig(Section):
         default=None, description="A cron schedule (five fields, UTC); the service runs only then and is never public."
     )
     volumes: dict[MountPath, Memory] = Field(
-        default={}, max_length=5, description="Volumes for files that survive a restart, as path: size."
+        default={},
+        max_length=5,
+        description="Volumes for files that survive a restart, as path: size. A relative path is in the checkout, "
+        "if the target runs one.",
     )
     resources: ServiceResources | None = Field(
         default=None, description="The most resources that this service may use."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -49,9 +48,9 @@ class ServiceProvider(Provider):
             version = f"{props['generation']} {props['data']}"
             with contextlib.suppress(TargetError):  # only a notice depends on it
                 database_use.begin(host, props["environment"], version, declared, time.time() + service.deadline)
-        volumes = service_volumes.create(host, props["environment"], props["service"], props.get("volumes") or ())
+        workspace = service_volumes.mounted(host, workspace, service.program, props.get("volumes") or ())
         begin = supervised_services.prepare if props.get("asleep") else supervised_services.start
-        begin(host, replace(workspace, volumes=volumes), service)
+        begin(host, workspace, service)
         return {}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
