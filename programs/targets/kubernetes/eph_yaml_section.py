@@ -21,8 +21,6 @@ _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 _SERVICE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 _SERVICE_SCHEMA: dict[str, Any] = {"type": "string", "pattern": _SERVICE}
 MAX_PUBLIC = 10
-_SERVICE_MEANING = "Its name in the manifests, or the end of it."
-_HEALTH_MEANING = "The path that must respond with 2xx. Default: that of its pods' readiness probe, or /."
 
 
 def _value(value: Any) -> Any:
@@ -66,18 +64,22 @@ ValueText = Annotated[
 class ManifestService(Section):
     """A service of the manifests that people can open."""
 
-    service: ServiceName = Field(description=_SERVICE_MEANING)
-    health: UrlPath | None = Field(default=None, description=_HEALTH_MEANING)
+    service: ServiceName = Field(description="Its name in the manifests, or the end of it.")
+    health: UrlPath | None = Field(
+        default=None,
+        description="The path that must respond with 2xx. Default: that of its pods' readiness probe, or /.",
+    )
 
 
+_FIELDS = ManifestService.model_fields
 _PUBLIC_SCHEMA: dict[str, Any] = {
     "anyOf": [
         _SERVICE_SCHEMA,
         {
             "type": "object",
             "properties": {
-                "service": {**_SERVICE_SCHEMA, "description": _SERVICE_MEANING},
-                "health": {**URL_PATH_SCHEMA, "description": _HEALTH_MEANING},
+                "service": {**_SERVICE_SCHEMA, "description": _FIELDS["service"].description},
+                "health": {**URL_PATH_SCHEMA, "description": _FIELDS["health"].description},
             },
             "required": ["service"],
             "additionalProperties": False,
