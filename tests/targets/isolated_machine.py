@@ -63,11 +63,12 @@ class Isolated:
         seconds: int = 10,
         path: str = "/version",
         volumes: tuple[str, ...] = (),
+        origin: str = "",
         **env: str,
     ) -> None:
         """An empty ``path`` makes it a worker."""
         env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
-        service = ServiceProcess(self.program(name), command, PORT, path, seconds, env)
+        service = ServiceProcess(self.program(name), command, PORT, path, seconds, env, origin=origin)
         workspace = service_volumes.mounted(self.here, self.workspace(name), service.program, volumes)
         supervised_services.start(self.here, workspace, service)
 

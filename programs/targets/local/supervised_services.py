@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from programs import steps
 from programs.kit import files, redirects
@@ -56,7 +57,8 @@ class ServiceProcess:
     public: bool = True
     """Only a private service can be a worker."""
     origin: str = ""
-    """Where people reach it, if it is public. When it starts, it mustn't redirect them anywhere else."""
+    """Where people reach it, if it is public. Health checks name that host, as visits do. When it starts, it mustn't
+    redirect people anywhere else."""
     secrets: tuple[str, ...] = ()
     """The variables whose values are redacted from its output."""
 
@@ -104,7 +106,7 @@ def _probe_note(service: ServiceProcess) -> str:
     """What a restart needs to know to check that the service responds, and what its output mustn't show."""
     return json.dumps({
         "port": service.port, "path": service.path, "deadline": service.deadline, "isolated": service.isolated,
-        "schedule": service.schedule, "secrets": service.secrets,
+        "schedule": service.schedule, "origin": service.origin, "secrets": service.secrets,
     })  # fmt: skip
 
 
@@ -114,9 +116,11 @@ def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
         note = json.loads(program_files.note(settings, str(program)))
         port, path, deadline = int(note["port"]), str(note["path"]), int(note["deadline"])
         isolated, schedule = note.get("isolated") is True, str(note.get("schedule") or "")
+        origin = str(note.get("origin") or "")
     except (OSError, ValueError, KeyError, TypeError):
         return  # created by an earlier version without a note; ephd's own health checks will tell
-    _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}, isolated, schedule))
+    service = ServiceProcess(program, "", port, path, deadline, {}, isolated, schedule, origin=origin)
+    _wait_until_ready(settings, service)
 
 
 def stop(settings: LocalSettings, programs: list[ProgramName]) -> None:
@@ -127,15 +131,17 @@ def is_answering(settings: LocalSettings, program: ProgramName, port: int, path:
     """Tries more than once: a running service must not be killed for one slow response. A worker doesn't respond."""
     if not path:
         return True
-    with _probing(settings, ServiceProcess(program, "", port, path, 0, {}, _is_isolated(settings, program))) as probe:
-        return any(probe().ok for _ in range(PROBE_ATTEMPTS))
+    service = ServiceProcess(program, "", port, path, 0, {}, *_isolated_and_origin(settings, program))
+    with _probing(settings, service) as probe:
+        return any(found.ok or found.outside for found in (probe() for _ in range(PROBE_ATTEMPTS)))
 
 
-def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
+def _isolated_and_origin(settings: LocalSettings, program: ProgramName) -> tuple[bool, str]:
     try:
-        return json.loads(program_files.note(settings, str(program))).get("isolated") is True
+        note = json.loads(program_files.note(settings, str(program)))
+        return note.get("isolated") is True, str(note.get("origin", ""))
     except (OSError, ValueError, AttributeError):
-        return False  # created by an earlier version
+        return False, ""  # created by an earlier version
 
 
 def secret_values(settings: LocalSettings, program: ProgramName) -> tuple[str, ...]:
@@ -234,7 +240,8 @@ class _ServiceConnection(http.client.HTTPConnection):
 def _probe(connection: _ServiceConnection, service: ServiceProcess) -> _ProbeResult:
     """A 2xx response or a redirect within the environment is ok. ephd's own health checks tell where that ends."""
     try:
-        connection.request("GET", service.path, headers={"User-Agent": "eph-health", "Connection": "close"})
+        host = {"Host": urlsplit(service.origin).netloc} if service.origin else {}
+        connection.request("GET", service.path, headers={"User-Agent": "eph-health", "Connection": "close", **host})
         response = connection.getresponse()
         status, location = response.status, response.headers.get("Location", "")
     except ConnectionRefusedError:

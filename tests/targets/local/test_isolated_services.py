@@ -95,6 +95,15 @@ def test_a_private_service_that_never_listens_learns_how_to_be_a_worker(isolated
         assert ("health: none" in error.value.sentence) is not public
 
 
+def test_health_checks_name_the_public_host(isolated: Isolated) -> None:
+    """P3 Y1: a framework that allows only its public host, as Django does, used to refuse the check."""
+    strict = "s/def do_GET(self):/&\\n        assert self.headers['Host'] == 'shop.test:8080'/"
+    command = f'sed "{strict}" app.py > strict.py; exec python3 strict.py'
+    isolated.serve(SHOP, command, origin="http://shop.test:8080")
+    assert supervised_services.is_answering(isolated.here, isolated.program(SHOP), PORT, "/version")
+    supervised_services.wait_after_restart(isolated.here, isolated.program(SHOP))
+
+
 def test_a_volume_outlives_its_process_and_belongs_to_one_service(isolated: Isolated) -> None:
     """T1: uploads used to vanish with every push, because a commit's checkout is a new folder."""
     write = "echo kept > /data/uploads/file; exec python3 app.py"
