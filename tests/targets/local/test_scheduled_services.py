@@ -70,6 +70,7 @@ def test_its_command_runs_in_the_sandbox_and_a_failure_is_only_shown(isolated: I
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_push_replaces_it_and_destroy_removes_it(pulumi: LocalMachine, repository: Repository) -> None:
     """With the real Pulumi: it has no port and no route, and other services don't see it."""
     commit = repository.push({"app.py": APP, "version.txt": "one"})

@@ -37,6 +37,7 @@ MIGRATE = 'psql -q "$DATABASE_URL" -c "create table if not exists items (name te
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_migrate_first_fills_the_tables_of_the_migrations_once(pulumi: LocalMachine, repository: Repository) -> None:
     """D2, issue 14 item 10: with the real Pulumi; the same file with seed-first fails."""
     rows = "insert into items values ('seeded');"
