@@ -52,6 +52,11 @@ GUARDS = (
         ),
         "gateway: forge the header X_Real_IP",
     ),
+    MissingGuard(
+        "a guard watches the sessions of the shared PostgreSQL",
+        Patch("programs/targets/local/target.py", "        session_guard.ensure(host)\n", ""),
+        "shared PostgreSQL: take every lock of the server",
+    ),
 )
 
 CLUSTER_GUARD = MissingGuard(

@@ -18,7 +18,7 @@ INTERVAL = 0.2
 
 @dataclass(slots=True)
 class Outage:
-    """The longest time for which a check found a problem, and the last problem."""
+    """The longest time for which a check found a problem, and the last problem. One that waits that long is one."""
 
     check: Callable[[], str]
     longest: float = 0.0
@@ -28,6 +28,9 @@ class Outage:
     def look(self) -> None:
         began = time.monotonic()
         found = self.check()
+        took = time.monotonic() - began
+        if not found and took > TOLERATED:
+            found = f"it waited for {took:.1f} s"
         if not found:
             self._since = None
             return
