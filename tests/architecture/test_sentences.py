@@ -66,6 +66,7 @@ NOT_SENTENCES = {
     "programs/targets/program/inside/project_runner.py": "codes, which the target's wording replaces with sentences",
     "programs/targets/static/file_server.py": "a program that uses the standard library only",
     "programs/kit/address_server.py": "runs alone; a page",
+    "programs/kit/database/server_errors.py": "PostgreSQL's own words",
     "programs/kit/isolation/namespaces.py": "runs alone, as a part of launch.py",
     "programs/kit/mail_catcher/main.py": "runs alone; its log, and an answer in SMTP",
     "programs/kit/processes/launch.py": "runs alone, without Eph's modules",

@@ -17,8 +17,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from programs.kit import identifiers
 from programs.kit.host_settings import HostSettings
 
@@ -44,7 +42,8 @@ def describe_server(settings: HostSettings, name: str, process_bytes: int) -> di
     bounds: dict[str, Any] = {"data": process_bytes}
     if method() == "rlimits":
         return bounds
-    groups = {group: _memory(group, psutil.virtual_memory().total // 2) for group in _groups(settings, f".{name}")}
+    machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    groups = {group: _memory(group, machine_bytes // 2) for group in _groups(settings, f".{name}")}
     return {**bounds, "groups": {str(group): values for group, values in groups.items() if values}}
 
 
