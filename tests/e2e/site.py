@@ -27,10 +27,10 @@ from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig
 from programs import registry
 from programs.kit import trees
-from programs.kit.processes import process_table
 from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli
 from tests.e2e.previews import Page, Preview
+from tests.e2e.survivors import kill_survivors
 from tests.file_trees import all_files
 
 SHOP = Path(__file__).parent / "shop"
@@ -388,17 +388,7 @@ def running_site(
         yield site
     finally:
         site.close()
-        left = {pid: process_table.command_line(pid) for pid in leak_check.processes(str(home)) if _survives(pid)}
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        left = kill_survivors(home)
         with contextlib.suppress(trees.TreeNotRemoved):
             trees.remove_tree(home)  # which is as deep as an attack made it
     assert left == {}
-
-
-def _survives(pid: int) -> bool:
-    end = time.monotonic() + 20
-    while process_table.is_alive(pid) and time.monotonic() < end:
-        time.sleep(POLL_INTERVAL)
-    return process_table.is_alive(pid)

@@ -133,7 +133,7 @@ IMAGES = (
     Guard(
         "an image that was found for the commit must run", "lies",
         (Patch(f"{KUBERNETES}/manifests/listed_images.py", "        if not idle:", "        if True:"),),
-        test="tests/targets/kubernetes/test_manifests.py::test_listed_image_that_no_workload_runs_is_an_error",
+        test="tests/targets/kubernetes/test_listed_images.py::test_listed_image_that_no_workload_runs_is_an_error",
         expected_output="DID NOT RAISE",
     ),
     Guard(

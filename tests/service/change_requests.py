@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
+from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import RefusalReason, RequestRefused
 from programs.spec import EnvironmentSpec
 from stacks.model import OperationVerb
 from tests.worlds.world import World
+
+
+@dataclass
+class ActionsSetup:
+    world: World
+    actions: LocalControlPlane
 
 
 @contextlib.contextmanager

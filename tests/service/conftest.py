@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.forges.port import Reaction
+from tests.service.change_requests import ActionsSetup
 from tests.worlds.world import World
 
 DONE = frozenset({Reaction.SEEN, Reaction.DONE})
@@ -48,3 +49,8 @@ async def town(tmp_path: Path) -> AsyncIterator[World]:
     found = World(folder=tmp_path)
     yield found
     await found.close()
+
+
+@pytest.fixture
+def setup(town: World) -> ActionsSetup:
+    return ActionsSetup(town, town.system.service)

@@ -19,6 +19,8 @@ from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces.api.api_settings import ApiSettings
 
 TOKENS = {role.name.lower(): f"{role.name.lower()}-" + "x" * 32 for role in Role}
+NAME = "shop-gentle-stream-42"
+"""Of an environment that ``desk`` has."""
 
 
 def api_settings(**more: Any) -> ApiSettings:

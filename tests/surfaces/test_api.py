@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import quote
@@ -10,15 +9,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from orchestrator.auth.identities import Caller, Role
+from orchestrator.auth.identities import Role
 from orchestrator.core.views.phases import Phase
-from orchestrator.service.deploys.deploy_port import DeployRequest
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
-from orchestrator.service.port import DeployNotFound, RequestRefused
-from orchestrator.service.scoped_service import for_caller
 from programs.exec_requests import TerminalRequest, TerminalSize
-
-NAME = "shop-gentle-stream-42"
+from tests.surfaces.api_server import NAME
 
 
 def test_an_environment_is_found_by_any_of_its_names(admin: httpx.Client) -> None:
@@ -105,58 +100,9 @@ def test_actions_are_recorded_with_the_callers_name(admin: httpx.Client, desk: F
     ]
 
 
-def test_a_deploy_is_requested_and_followed(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # M1
-    body = {"label": "feat-x", "ref": "feat", "ttl_seconds": 3600}
-    answer = admin.post("/api/v1/deploys", json=body)
-    assert (answer.status_code, answer.json()["state"], answer.json()["url"]) == (202, "pending", "")
-    assert desk.calls == [("deploy", "feat-x", "admin-name")]
-    found = admin.get(f"/api/v1/deploys/{answer.json()['id']}").json()
-    assert (found["state"], found["url"]) == ("deployed", "http://feat-x.shop.localhost:8080")
-    unknown = admin.get("/api/v1/deploys/lost")
-    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
-
-
 @pytest.mark.parametrize("seconds", [0, -1])
 def test_an_extension_of_zero_or_below_is_refused(admin: httpx.Client, seconds: int) -> None:  # M1
     assert admin.post(f"/api/v1/environments/{NAME}/extend", json={"seconds": seconds}).status_code == 422
-
-
-@pytest.mark.parametrize("ttl", [0, -1, 1e12, "1h"])
-def test_a_ttl_of_zero_or_below_is_refused(admin: httpx.Client, desk: FakeEnvironmentService, ttl: object) -> None:
-    """M1: before the service sees it."""
-    answer = admin.post("/api/v1/deploys", json={"label": "feat-x", "ref": "feat", "ttl_seconds": ttl})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
-    assert desk.calls == []
-
-
-def test_an_upload_is_received_and_deployed(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # M1
-    body = b"x" * 100_000  # more than any other request may have
-    answer = admin.post("/api/v1/deploys/uploads", params={"repository": "demo/shop"}, content=body)
-    assert (answer.status_code, answer.json()["size"], desk.uploaded) == (201, len(body), body)
-    deploy = admin.post("/api/v1/deploys", json={"label": "feat-x", "upload": answer.json()["commit"]})
-    assert deploy.json()["commit"] == answer.json()["commit"]
-
-
-@pytest.mark.parametrize("overrides", [{"upload_limit": 1_000_000}])
-@pytest.mark.parametrize("declared", [True, False])
-def test_an_upload_over_the_limit_is_refused(admin: httpx.Client, desk: FakeEnvironmentService, declared: bool) -> None:
-    """M1: by its declared size at once, otherwise when it exceeds the limit."""
-    body = b"x" * 3_000_000
-    content = body if declared else (body[start : start + 50_000] for start in range(0, len(body), 50_000))
-    answer = admin.post("/api/v1/deploys/uploads", content=content)
-    assert answer.status_code == 413
-    assert ".ephignore" in answer.json()["error"]["hint"]
-    assert (desk.uploaded, desk.calls) == (b"", [])
-
-
-@pytest.mark.parametrize("role", ["viewer", "nobody"])
-def test_only_developers_upload(
-    as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService, role: str
-) -> None:
-    """M1, S1: before anything of the body is kept."""
-    answer = as_role(role).post("/api/v1/deploys/uploads", content=b"x" * 100_000)
-    assert answer.status_code in (401, 403)
-    assert (desk.uploaded, desk.calls) == (b"", [])
 
 
 @pytest.mark.parametrize(
@@ -207,18 +153,6 @@ def test_a_refused_command_is_an_error_and_no_stream(admin: httpx.Client, desk: 
     assert admin.post("/api/v1/environments/shop-gentle-stream-42/exec", json={"command": []}).status_code == 422
 
 
-async def test_a_restricted_caller_deploys_only_its_own_repositories(desk: FakeEnvironmentService) -> None:  # M1
-    service = for_caller(desk, Caller("ci", Role.DEVELOPER, ("demo/*",)))
-    made = await service.deploy(DeployRequest("feat-x", "demo/shop", ref="feat"), "ci")
-    assert service.deploy_status(made.id).state == "deployed"
-    other = await desk.deploy(DeployRequest("feat-x", "acme/pay", ref="feat"), "ada")
-    with pytest.raises(DeployNotFound):
-        service.deploy_status(other.id)
-    for repository in ("", "acme/pay"):
-        with pytest.raises(RequestRefused, match="repository"):
-            await service.deploy(DeployRequest("feat-x", repository, ref="feat"), "ci")
-
-
 def test_sweep_lists_orphans_and_removes_them_unless_dry_run(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.orphans = ["The database eph_old belongs to no pull request."]
     assert admin.post("/api/v1/sweep", params={"dry_run": True}).json() == {"dry_run": True, "found": desk.orphans}
@@ -254,66 +188,6 @@ def test_deleted_environment_still_has_its_history(admin: httpx.Client, desk: Fa
     del desk.views["eph-shop-9ix/pr-42"]
     found = admin.get("/api/v1/events", params={"environment": "eph-shop-9ix/pr-42"}).json()["items"]
     assert [item["message"] for item in found] == ["Gone."]
-
-
-def read_stream(client: httpx.Client, path: str, count: int, **headers: str) -> list[dict[str, str]]:
-    """The first ``count`` events of a stream, with their fields."""
-    found: list[dict[str, str]] = []
-    fields: dict[str, str] = {}
-    with client.stream("GET", path, headers=headers) as answer:
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        for line in answer.iter_lines():
-            if not line and fields:
-                found.append(fields)
-                fields = {}
-                if len(found) == count:
-                    return found
-            elif line and not line.startswith(":"):
-                name, _, value = line.partition(": ")
-                fields[name] = value
-    return found
-
-
-def test_log_lines_stream_ends_with_an_end_event(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
-    desk.add_log_lines(NAME, "plain", "two\rparts\nin one: ✓", "data: forged")
-    found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 4)
-    lines = [json.loads(item["data"])["line"] for item in found if item["event"] == "line"]
-    assert lines == ["plain", "two\rparts\nin one: ✓", "data: forged"]
-    assert found[-1]["event"] == "end"
-
-
-def test_log_stream_ends_when_the_environment_is_destroyed(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
-    desk.add_log_lines(NAME, "last words")
-    desk.queue_phases(NAME, Phase.DESTROYED)
-    found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 1)
-    assert found == [{"event": "end", "data": "{}"}]
-
-
-def test_event_stream_resumes_where_a_client_was(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
-    for number in range(3):
-        desk.add_event("environment.ready", f"event {number}", NAME)
-    assert [item["id"] for item in read_stream(admin, "/api/v1/events/stream", 3)] == ["1", "2", "3"]
-    again = read_stream(admin, "/api/v1/events/stream", 1, **{"Last-Event-ID": "2"})
-    assert json.loads(again[0]["data"])["message"] == "event 2"
-
-
-@pytest.mark.parametrize("overrides", [{"stream_limit": 1}])
-def test_number_of_streams_is_limited_and_a_closed_one_frees_a_slot(
-    admin: httpx.Client, desk: FakeEnvironmentService
-) -> None:
-    desk.add_event("environment.ready", "first", NAME)
-    with admin.stream("GET", "/api/v1/events/stream") as first:
-        reading = first.iter_lines()
-        assert next(reading) == ": open"
-        refused = admin.get("/api/v1/events/stream")
-        assert refused.status_code == 429
-        assert refused.json()["error"]["code"] == "too_many"
-    for _ in range(200):
-        with admin.stream("GET", "/api/v1/events/stream") as again:
-            if again.status_code == 200:
-                return
-    pytest.fail("the place of a closed stream was never given back")
 
 
 def test_status_reports_what_could_not_be_read(admin: httpx.Client, desk: FakeEnvironmentService) -> None:

@@ -22,13 +22,11 @@ from typing import Any
 
 import httpx
 
-from orchestrator.demo import leak_check
 from orchestrator.demo.free_ports import free_port
-from programs.kit.processes import process_table
 from tests.chaos.overlap_audit import OverlapAudit
-from tests.e2e import site as sites
 from tests.e2e.site import CYCLE as CYCLE
 from tests.e2e.site import ROOT, Site, wait_until
+from tests.e2e.survivors import kill_survivors
 from tests.gateway.certificates import CertificateAuthority
 from tests.ledger import postgres_server
 from tests.ledger.postgres_server import CuttableProxy, PostgresServer
@@ -193,10 +191,5 @@ def running_pair() -> Iterator[ReplicaPair]:
         finally:
             pair.stop()
             pair.close()
-            left = {
-                pid: process_table.command_line(pid) for pid in leak_check.processes(str(home)) if sites._survives(pid)
-            }
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            left = kill_survivors(home)
         assert left == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ def spec(**more: Any) -> EnvironmentSpec:
 
 def apply_manifests(*objects: dict[str, Any], settings: KubernetesSettings = SETTINGS) -> LoadedManifests:
     return load_manifests(InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all(objects)}), spec(), settings, PINNED)
+
+
+def load_with_images(*objects: dict[str, Any], **replaced: str) -> LoadedManifests:
+    files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all(objects)})
+    return load_manifests(files, spec(replaced_images=replaced), replace(SETTINGS, registries=""), PINNED)
+
+
+def dump(*objects: dict[str, Any]) -> str:
+    return yaml.safe_dump_all(objects, sort_keys=False)
 
 
 def with_change(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -1,60 +1,18 @@
-"""Kustomizations of a repository: what the real kustomize builds, and what it can't reach (T2, S3)."""
+"""Kustomizations of a repository: what the real kustomize builds of them (T2)."""
 
 from __future__ import annotations
 
 import re
-import socket
-import sys
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from programs.kit.processes import sandbox
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import kustomization, manifest_reader, path_reader, renderer
-from tests.targets.kubernetes.manifest_attacks import LAUGHS
-from tests.targets.kubernetes.render_tools import find_tool, write_script
-
-BASE = {
-    "base/kustomization.yaml": "resources: [web.yaml]\ncommonLabels: {app: web}\n",
-    "base/web.yaml": """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 3
-  template:
-    spec:
-      containers:
-      - {name: web, image: "acme/shop:1", env: [{name: A, value: "1"}, {name: B, value: "2"}]}
-      - {name: side, image: "registry.test:5000/side"}
-""",
-}
-
-RELEASE = manifest_reader.ChartRelease("shop-a-42")
-
-
-KUSTOMIZE = find_tool("kustomize")
-needs_kustomize = pytest.mark.skipif(
-    not KUSTOMIZE, reason="needs kustomize on PATH or in Eph's cache: run `make kustomize`"
-)
-
-
-def read(files: dict[str, str], folder: str = "over", program: str = KUSTOMIZE) -> tuple[manifest_reader.Manifest, ...]:
-    return path_reader.read(InMemoryFiles({**BASE, **files}), folder, RELEASE, program).objects
-
-
-def build(files: dict[str, str], folder: str = "over") -> dict[str, dict[str, Any]]:
-    return {f"{item.data['kind']}/{item.name}": item.data for item in read(files, folder)}
-
-
-def overlay(**fields: Any) -> dict[str, str]:
-    return {"over/kustomization.yaml": yaml.safe_dump({"resources": ["../base"], **fields})}
+from programs.targets.kubernetes.manifests import path_reader
+from tests.targets.kubernetes.kustomizations import BASE, KUSTOMIZE, RELEASE, build, needs_kustomize, overlay, read
 
 
 @needs_kustomize
@@ -114,62 +72,6 @@ def test_operations_at_paths() -> None:
     web = build(overlay(patches=[{"target": target, "patch": yaml.safe_dump(patch)}]))["Deployment/web"]
     assert (web["spec"]["replicas"], web["metadata"]["labels"]["tier"]) == (1, "front")
     assert len(web["spec"]["template"]["spec"]["containers"]) == 1
-
-
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"resources": ["https://github.com/acme/base?ref=main"]}, "not in this repository"),
-    ({"resources": ["git@github.com:acme/base.git"]}, "not in this repository"),
-    ({"resources": ["github.com/acme/base//deploy?ref=v1"]}, "not in this repository"),
-    ({"resources": ["GH:acme/base"]}, "not in this repository"),
-    ({"bases": ["ssh://host/base"]}, "not in this repository"),
-    ({"components": ["https://github.com/acme/base"]}, "not in this repository"),
-    ({"crds": ["https://example.test/crd.json"]}, "not in this repository"),
-    ({"configurations": ["https://example.test/c.yaml"]}, "not in this repository"),
-    ({"patches": [{"path": "https://example.test/p.yaml"}]}, "not in this repository"),
-    ({"patchesStrategicMerge": ["https://example.test/p.yaml"]}, "not in this repository"),
-    ({"patchesJson6902": [{"path": "http://169.254.169.254/x", "target": {"kind": "X"}}]}, "not in this repository"),
-    ({"replacements": [{"path": "HTTP://example.test/r.yaml"}]}, "not in this repository"),
-    ({"configMapGenerator": [{"name": "x", "files": ["key=https://example.test/f"]}]}, "not in this repository"),
-    ({"secretGenerator": [{"name": "x", "envs": ["https://example.test/f"]}]}, "not in this repository"),
-    ({"secretGenerator": [{"name": "x", "env": "https://example.test/f"}]}, "not in this repository"),
-    ({"resources": ["../../outside"]}, "is outside the repository"),
-    ({"resources": ["/etc/passwd"]}, "is outside the repository"),
-    ({"resources": ["."]}, "includes itself"),
-    ({"resources": ["nothing.yaml"]}, "doesn't exist at this commit"),
-    ({"generators": ["g.yaml"]}, "run programs"),
-    ({"transformers": ["t.yaml"]}, "run programs"),
-    ({"transformers": ["helm.yaml"]}, "run programs"),
-    ({"transformers": ["remote.yaml"]}, "not in this repository"),
-    ({"validators": ["v.yaml"]}, "run programs"),
-    ({"helmCharts": [{"name": "x"}]}, "run programs"),
-    ({"helmGlobals": {"chartHome": "x"}}, "run programs"),
-    ({"openapi": {"path": "x"}}, "run programs"),
-    ({"Resources": ["x"]}, "support Resources;"),
-    ({"configMapGenerator": [{"name": "x", "files": ["../../secret"]}]}, "is outside the repository"),
-    ({"configMapGenerator": [{"name": "x", "Files": ["/etc/passwd"]}]}, "support Files in"),
-    ({"configMapGenerator": [{"name": "x", "files": ["../base/kustomization.yaml"]}]}, "name its folder"),
-    ({"configMapGenerator": [{"name": "x", "envs": ["no-value.env"]}]}, "is not key=value"),
-    ({"patches": [{"Path": "https://example.test/p.yaml"}]}, "support Path in"),
-    ({"patches": [{"patch": "[{op: replace, path: /a, value: 1}]"}]}, "needs a target"),
-    ({"resources": ["github.com/acme/base"]}, "not in this repository"),
-    ({"patches": [{"path": "conf.d/missing.yaml"}]}, "not in this repository"),
-    ({"patches": [{"patch": LAUGHS}]}, "an alias repeats too much"),
-]
-PLUGINS = {
-    "over/t.yaml": "apiVersion: example.test/v1\nkind: Exec\nmetadata: {name: t}\n",
-    "over/helm.yaml": "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: h}\nname: x\n",
-    "over/remote.yaml": (
-        "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: p}\nPath: HTTPS://example.test/p.yaml\n"
-    ),
-    "over/no-value.env": "# fine\nA=1\nHOME\n",
-}
-
-
-@pytest.mark.parametrize(("fields", "why"), REFUSED, ids=[f"{next(iter(item))}-{why}" for item, why in REFUSED])
-def test_what_is_not_known_or_not_here_is_refused(fields: dict[str, Any], why: str) -> None:
-    """Before anything runs, so it needs no kustomize and no sandbox."""
-    with pytest.raises(KubernetesError, match=why):
-        read({**overlay(**fields), **PLUGINS}, program="/nowhere/kustomize")
 
 
 FAILED: list[tuple[dict[str, Any], str]] = [
@@ -322,167 +224,3 @@ def test_anchors_of_resources_and_patches_are_written_out() -> None:
     }
     found = build(files)["Service/web"]
     assert found["spec"]["selector"] == found["metadata"]["labels"] == {"app": "web", "a": "b"}
-
-
-def test_all_refusals_of_kustomizations_are_reported_at_once() -> None:
-    """Y1, Y2: those of a base that two others include only once."""
-    files = {
-        "base/kustomization.yaml": yaml.safe_dump(
-            {"resources": ["web.yaml", "gone.yaml"], "helmCharts": [{"name": "x"}]}
-        ),
-        "part/kustomization.yaml": yaml.safe_dump({"kind": "Component", "resources": ["../base"], "odd": 1}),
-        "over/bad.yaml": "kind: [",
-        **overlay(
-            components=["../part"],
-            generatorOptions=7,
-            patches=[{"path": "bad.yaml"}, {"path": "https://example.test/p.yaml"}, {"Path": "x"}],
-            vars="x",
-            replacements="x",
-        ),
-    }
-    with pytest.raises(KubernetesError) as raised:
-        read(files, program="/nowhere/kustomize")
-    expected = [
-        "over/kustomization.yaml: generatorOptions: expected a mapping",
-        "base/kustomization.yaml: helmCharts",
-        "base/gone.yaml doesn't exist",
-        "part/kustomization.yaml: Eph doesn't support odd",
-        "over/bad.yaml, line 1: invalid YAML",
-        "over/kustomization.yaml: 'https://example.test/p.yaml'",
-        "over/kustomization.yaml: Eph doesn't support Path",
-        "over/kustomization.yaml: replacements: expected a list",
-    ]
-    lines = raised.value.tail
-    assert len(lines) == len(expected), lines
-    for line, pattern in zip(lines, expected, strict=True):
-        assert re.search(pattern, line), line
-
-
-def test_refused_kustomizations_are_read_once() -> None:
-    """S3: otherwise, those that include each other would multiply their errors, and the time to find them."""
-    levels = {
-        f"l{level}/{side}/kustomization.yaml": yaml.safe_dump(
-            {"odd": 1, "resources": [f"../../l{level - 1}/{other}" for other in "abcdefgh"] if level else []}
-        )
-        for level in range(8)
-        for side in "abcdefgh"
-    }
-    top = {"over/kustomization.yaml": yaml.safe_dump({"resources": [f"../l7/{side}" for side in "abcdefgh"]})}
-    with pytest.raises(KubernetesError) as raised:
-        read({**levels, **top}, program="/nowhere/kustomize")
-    assert len(raised.value.tail) == 20
-
-
-def test_objects_are_counted_before_kustomize_multiplies_them() -> None:
-    """A few hundred bytes, and thousands of objects."""
-    levels = {
-        f"l{level}/kustomization.yaml": yaml.safe_dump(
-            {"resources": [f"../l{level - 1}/{side}" for side in "abcdefgh"]}
-        )
-        for level in range(1, 4)
-    }
-    sides = {
-        f"l{level}/{side}/kustomization.yaml": yaml.safe_dump(
-            {"namePrefix": side, "resources": [f"../../l{level}" if level else "../../base"]}
-        )
-        for level in range(4)
-        for side in "abcdefgh"
-    }
-    top = {"over/kustomization.yaml": yaml.safe_dump({"resources": [f"../l3/{side}" for side in "abcdefgh"]})}
-    with pytest.raises(KubernetesError, match="loads 4096 objects; the limit is 1000"):
-        read({**levels, **sides, **top}, program="/nowhere/kustomize")
-
-
-def test_files_are_limited_before_they_are_read() -> None:
-    names = [f"f{number}" for number in range(renderer.MAX_FILES + 1)]
-    files = {f"over/{name}": "" for name in names}
-    with pytest.raises(KubernetesError, match="the limit for a kustomization is 1000"):
-        read({**files, **overlay(configMapGenerator=[{"name": "x", "files": names}])}, program="/bin/true")
-
-
-def test_kustomize_gets_nothing_of_this_server(
-    tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not even git, which it would fetch bases with."""
-    monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
-    script = '/usr/bin/env >&2; echo "git: <$(command -v git)>" >&2; echo "$@" >&2; exit 1'
-    program = write_script(tmp_path, "kustomize", script)
-    with pytest.raises(KubernetesError) as caught:
-        read(overlay(), program=program)
-    shown = "\n".join(caught.value.tail)
-    assert "PATH=/nonexistent" in shown
-    assert "secret" not in shown
-    assert "git: <>" in shown
-    assert caught.value.tail[-1] == "build --load-restrictor LoadRestrictionsRootOnly repository/over"
-
-
-def test_time_and_output_are_limited(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "LIMITS", replace(renderer.LIMITS, seconds=1))
-    with pytest.raises(KubernetesError, match="took longer than 1 s"):
-        read(overlay(), program=write_script(tmp_path, "kustomize", "/bin/sleep 60"))
-    monkeypatch.setattr(renderer, "LIMITS", replace(renderer.LIMITS, output_bytes=51200))
-    with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
-        read(
-            overlay(),
-            program=write_script(tmp_path, "kustomize", "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaa'; done"),
-        )
-
-
-def test_a_server_without_kustomize_says_so() -> None:
-    with pytest.raises(KubernetesError, match=r"kustomize isn't installed on this server.*set kubernetes\.kustomize"):
-        read(overlay(), program="/nowhere/kustomize")
-
-
-@needs_kustomize
-@pytest.mark.parametrize("isolated", [True, False])
-def test_without_our_check_kustomize_still_reaches_nothing(
-    tmp_path: Path, isolated: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second line of defence: its environment, its flags, and the sandbox where there is one."""
-    if isolated and not sandbox.works():
-        pytest.skip("needs bubblewrap")
-    monkeypatch.setattr(sandbox, "works", lambda: isolated)
-    original = kustomization.read
-
-    def unchecked(files: Any, folder: str, inputs: renderer.InputFiles) -> kustomization.KustomizeInput:
-        read = original(InMemoryFiles(BASE), "base", inputs)
-        inputs.add(f"{read.root}/kustomization.yaml", files.read_bytes("over/kustomization.yaml"))
-        return read
-
-    monkeypatch.setattr(kustomization, "read", unchecked)
-    for fields in (
-        {"resources": ["https://example.test/base.yaml"]},
-        {"resources": ["https://github.com/acme/base?ref=main"]},
-        {"configMapGenerator": [{"name": "x", "files": ["/etc/hostname"]}]},
-        {"helmCharts": [{"name": "x", "repo": "https://example.test"}]},
-        {"transformers": ["apiVersion: example.test/v1\nkind: Exec\nmetadata: {name: t}\n"]},
-    ):
-        with pytest.raises(KubernetesError, match="kustomize can't render"):
-            read({"over/kustomization.yaml": yaml.safe_dump(fields)})
-
-
-def test_without_bubblewrap_a_renderer_opens_no_socket(tmp_path: Path, no_sandbox: None) -> None:
-    """S3: most pods can't create namespaces. The rendering still has no network and no DNS."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        code = f"""
-import socket, sys
-for attempt in (
-    lambda: socket.create_connection(("127.0.0.1", {port}), 1),
-    lambda: socket.getaddrinfo("example.test", 80),
-    lambda: socket.socket(socket.AF_UNIX),
-    lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
-):
-    try:
-        attempt()
-        print("OPEN", file=sys.stderr)
-    except OSError as error:
-        print(type(error).__name__, file=sys.stderr)
-"""
-        program = write_script(tmp_path, "kustomize", f"{sys.executable} -I -S -c '{code}'; exit 1")
-        with pytest.raises(KubernetesError) as caught:
-            read(overlay(), program=program)
-        server.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            server.accept()
-    assert [line for line in caught.value.tail if line] == ["PermissionError", "gaierror", *2 * ["PermissionError"]]

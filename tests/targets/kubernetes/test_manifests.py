@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, LifecycleHooks, ServiceSpec
+from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import CommitRejected, KubernetesError
-from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests
+from programs.targets.kubernetes.manifests import load_manifests
 from programs.targets.kubernetes.settings import KubernetesSettings
 from tests.targets.kubernetes.manifest_attacks import (
     ATTACKS,
@@ -34,6 +34,8 @@ from tests.targets.kubernetes.manifest_attacks import (
     SERVICE,
     SETTINGS,
     apply_manifests,
+    dump,
+    load_with_images,
     spec,
     with_change,
     with_nulls,
@@ -55,24 +57,6 @@ def test_plain_pair_is_applied_pinned_hardened_and_reachable() -> None:
     assert (found.backends, found.public_ports) == ({"web": ("web", 80)}, (8080,))
 
 
-def test_images_are_pinned_by_name_or_repository_and_others_must_be_allowed() -> None:
-    by_repository = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "registry.test/acme/shop:latest")
-    assert (
-        apply_manifests(by_repository).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
-    )
-    cache = with_change(with_change(DEPLOYMENT, "metadata.name", "cache"), f"{CONTAINER}.image", "redis:7")
-    assert image_of(apply_manifests(DEPLOYMENT, cache), 1) == "redis:7"
-
-
-def image_of(loaded: LoadedManifests, index: int = 0) -> str:
-    return str(loaded.objects[index]["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def load_with_images(*objects: dict[str, Any], **replaced: str) -> LoadedManifests:
-    files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all(objects)})
-    return load_manifests(files, spec(replaced_images=replaced), replace(SETTINGS, registries=""), PINNED)
-
-
 def test_all_refusals_are_reported_at_once() -> None:
     """Y2, P3: each with its file and object; otherwise every push would reveal one more."""
     first = with_change(with_change(DEPLOYMENT, f"{POD}.hostNetwork", True), f"{POD}.hostPID", True)
@@ -91,10 +75,6 @@ def refusals(files: dict[str, str], given: EnvironmentSpec, settings: Kubernetes
         load_manifests(InMemoryFiles(files), given, settings, PINNED)
     assert raised.value.permanent
     return list(raised.value.tail)
-
-
-def dump(*objects: dict[str, Any]) -> str:
-    return yaml.safe_dump_all(objects, sort_keys=False)
 
 
 def test_refusals_of_every_check_are_reported_at_once() -> None:
@@ -143,14 +123,6 @@ def test_files_that_cannot_be_read_do_not_hide_what_is_wrong_with_others() -> No
     ]
 
 
-def test_image_of_a_refused_workload_counts_as_running() -> None:
-    """I1: removing `hostPID` makes it run, so the list doesn't name the image, too."""
-    with pytest.raises(CommitRejected) as raised:
-        load_with_images(with_change(DEPLOYMENT, f"{POD}.hostPID", True), SERVICE)
-    assert "hostPID" in raised.value.sentence
-    assert not raised.value.tail
-
-
 def test_refused_manifests_wait_for_a_push() -> None:
     """L5: the same commit would be refused again. A renderer that is missing on the server is different."""
     with pytest.raises(KubernetesError) as raised:
@@ -160,66 +132,6 @@ def test_refused_manifests_wait_for_a_push() -> None:
     with pytest.raises(KubernetesError) as raised:
         load_manifests(chart, spec(), replace(SETTINGS, helm="/nonexistent/helm"), PINNED)
     assert not raised.value.permanent
-
-
-TWO = {**PINNED, "migrations": "registry.test/acme/migrations@sha256:" + "b" * 64}
-MIGRATE = CommandSpec("migrate")
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"databases": (DatabaseSpec("main", migrate=MIGRATE),)},
-        {"databases": (DatabaseSpec("main", strategy="seed", seed=MIGRATE),)},
-        {"hooks": LifecycleHooks(post_create=(MIGRATE,))},
-    ],
-)
-def test_image_that_only_commands_run_in_is_used(more: dict[str, Any]) -> None:
-    """I1, T2: they run in the first listed image. Without commands, or in another place, nothing runs it."""
-    files = InMemoryFiles({"k8s/all.yaml": dump(DEPLOYMENT, SERVICE)})
-    first = {"migrations": TWO["migrations"], **PINNED}
-    assert load_manifests(files, spec(**more), SETTINGS, first).objects
-    for given, images in ((spec(), first), (spec(**more), TWO)):
-        with pytest.raises(KubernetesError, match="no workload runs migrations"):
-            load_manifests(files, given, SETTINGS, images)
-
-
-def test_image_of_services_that_are_off_need_not_run() -> None:
-    """Y5, I1: a label turned off the only service that names it. Manifests that use it get it all the same."""
-    extra = {**PINNED, "extra": "registry.test/acme/extra@sha256:" + "b" * 64}
-    given = spec(optional_images=("extra",))
-    files = InMemoryFiles({"k8s/all.yaml": dump(DEPLOYMENT, SERVICE)})
-    assert load_manifests(files, given, SETTINGS, extra).objects
-    named = with_change(DEPLOYMENT, f"{CONTAINER}.image", "registry.test/acme/extra:1.4")
-    files = InMemoryFiles({"k8s/all.yaml": dump(named, with_change(DEPLOYMENT, "metadata.name", "api"), SERVICE)})
-    assert image_of(load_manifests(files, given, SETTINGS, extra)) == extra["extra"]
-
-
-ONE_REPOSITORY = {name: f"registry.test/acme/shop@sha256:{mark * 64}" for name, mark in (("web", "a"), ("worker", "b"))}
-
-
-def load_two_of_one_repository(web: str, worker: str, replaced: dict[str, str] | None = None) -> LoadedManifests:
-    objects = [
-        with_change(with_change(DEPLOYMENT, "metadata.name", name), f"{CONTAINER}.image", image)
-        for name, image in (("web", web), ("worker", worker))
-    ]
-    files = InMemoryFiles({"k8s/all.yaml": dump(*objects, SERVICE)})
-    return load_manifests(files, spec(replaced_images=replaced or {}), SETTINGS, ONE_REPOSITORY)
-
-
-def test_images_of_one_repository_are_told_apart_by_name_or_tag() -> None:
-    """I1, T2: the first one for both would be the wrong code, in green."""
-    shop = "registry.test/acme/shop"
-    tags = {"web": f"{shop}:web", "worker": f"{shop}:worker"}
-    for found in (
-        load_two_of_one_repository("web", "worker"),
-        load_two_of_one_repository(f"{shop}:web", f"{shop}:worker", tags),
-        load_two_of_one_repository("ghcr.io/x:web", "ghcr.io/x:9", {"web": "ghcr.io/x:web", "worker": "ghcr.io/x"}),
-    ):
-        assert [image_of(found, 0), image_of(found, 1)] == list(ONE_REPOSITORY.values())
-    with pytest.raises(KubernetesError, match="several images of this repository: web, worker") as raised:
-        load_two_of_one_repository(f"{shop}:web", "worker")
-    assert re.match(r"k8s/all.yaml:\d+: Deployment web: image registry.test/acme/shop:web", raised.value.sentence)
 
 
 def test_overridden_variables_of_a_workload_are_a_notice() -> None:
@@ -257,31 +169,6 @@ spec:
     assert (pod["containers"][0]["env"], len(pod["initContainers"][0]["env"])) == ([], 1)
     assert pod["containers"][0]["image"] == pod["initContainers"][0]["image"] == PINNED["api"]
     assert found["spec"]["selector"] == {"matchLabels": {"app": "web"}}
-
-
-def test_listed_image_that_no_workload_runs_is_an_error() -> None:
-    """I1, T2: otherwise the preview would run the release that the manifests name, and look healthy."""
-    release = with_change(DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/acme/shop:1.4")
-    with pytest.raises(KubernetesError) as raised:
-        load_with_images(release, SERVICE)
-    for part in ("no workload runs api (registry.test/acme/shop)", "ghcr.io/acme/shop:1.4", "`replaces`"):
-        assert part in raised.value.sentence
-
-
-@pytest.mark.parametrize(
-    ("original", "named"),
-    [
-        ("ghcr.io/acme/shop", "ghcr.io/acme/shop:1.4"),
-        ("ghcr.io/acme/shop", f"ghcr.io/acme/shop:1.4@sha256:{'b' * 64}"),
-        ("acme/shop", "docker.io/acme/shop"),
-        ("docker.io/library/shop", "shop:1"),
-    ],
-)
-def test_listed_image_runs_in_place_of_the_one_that_it_replaces(original: str, named: str) -> None:
-    release = with_change(DEPLOYMENT, f"{CONTAINER}.image", named)
-    assert image_of(load_with_images(release, SERVICE, api=original)) == PINNED["api"]
-    with pytest.raises(KubernetesError, match="no workload runs api"):
-        load_with_images(release, SERVICE, api="ghcr.io/acme/worker")
 
 
 @pytest.mark.parametrize(("path", "value", "word"), ATTACKS, ids=[f"{path} {word}" for path, _, word in ATTACKS])
