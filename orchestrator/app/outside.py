@@ -32,7 +32,7 @@ from orchestrator.service.reports.notifier import GatewayStatesFile
 from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources.recipe_reader import ServerRules
 from programs import registry
-from programs.kit import identifiers
+from programs.kit import host_names
 from programs.kit.git.uploads import UploadStore
 from programs.spec import EnvironmentSpec
 from stacks.backends import registry as backends
@@ -155,7 +155,7 @@ def create_probe(settings: ServerSettings) -> GatewayProbe:
 def _preview_token(settings: ServerSettings, host: str) -> str:
     """Opens only that environment: an ingress controller may pass it on to the app."""
     token = preview_tokens.preview_token(settings.keys_dir)
-    return preview_tokens.host_token(token.encode(), identifiers.environment_host(host))
+    return preview_tokens.host_token(token.encode(), host_names.environment_host(host))
 
 
 def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> WorkerSettings:

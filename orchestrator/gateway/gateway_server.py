@@ -44,7 +44,7 @@ from orchestrator.gateway.route_directory import (
 from orchestrator.gateway.wake import visit_rules
 from orchestrator.gateway.wake.traffic_log import TrafficLog
 from orchestrator.gateway.wake.wake_on_request import WakeOnRequest
-from programs.kit import identifiers
+from programs.kit import host_names
 
 HEALTH_PATH = "/_eph/healthz"
 MAX_OPEN = 2048
@@ -137,7 +137,7 @@ class Gateway:
         except hostnames.BadHost as error:
             return holding_pages.render(holding_pages.bad_host(str(error)), request.headers)
         sender = self._client_info(request)
-        environment = "" if host in self._settings.own_hosts else identifiers.environment_host(host)
+        environment = "" if host in self._settings.own_hosts else host_names.environment_host(host)
         with self._open_requests.admit(sender.address, environment) as admitted:
             if not admitted:
                 return holding_pages.render(holding_pages.overloaded(), request.headers)
@@ -161,7 +161,7 @@ class Gateway:
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
         states = self._directory.states()
-        state = states.get(identifiers.environment_host(host))
+        state = states.get(host_names.environment_host(host))
         stopped = await self._challenge(request, host, sender, route, states)
         if stopped is not None:
             return stopped
@@ -177,7 +177,7 @@ class Gateway:
                 return held
             if woken is None:
                 return await self._no_route(request, host, sender)
-            state = self._directory.state(identifiers.environment_host(host))
+            state = self._directory.state(host_names.environment_host(host))
             if state is not None and self._has_expired(state):
                 return self._expired(request, host, state)
             route = woken
@@ -202,7 +202,7 @@ class Gateway:
     def _base_rule(self, host: str, states: KnownStates) -> PreviewRoute | PreviewState | None:
         """The rule of an app's route also applies to the label deploys below it. While the active version has no route,
         its state says what applies; if that is unknown, people must sign in. Raises LookupFailed."""
-        app = hostnames.parent(identifiers.environment_host(host))
+        app = hostnames.parent(host_names.environment_host(host))
         base = self._directory.route(app) or states.hosts.get(app)
         is_unknown = isinstance(base, PreviewState) and base.sign_in is None and self._settings.sign_in != "off"
         return replace(base, sign_in=True) if base is not None and is_unknown else base
@@ -253,7 +253,7 @@ class Gateway:
 
     def _end_of(self, host: str) -> float:
         """0 if it is gone, or if nothing is known of it any more."""
-        state = self._directory.states().hosts.get(identifiers.environment_host(host))
+        state = self._directory.states().hosts.get(host_names.environment_host(host))
         return state.expires_at if state is not None else 0.0
 
     async def _forward_to_preview(
@@ -273,7 +273,7 @@ class Gateway:
                 request, self._upstream_finder(route, request.rel_url.raw_path), client_info, True, bar
             )
         except UpstreamUnavailable as error:
-            state = self._directory.state(identifiers.environment_host(host))
+            state = self._directory.state(host_names.environment_host(host))
             shown = state and self._directory.with_output(state)
             return holding_pages.render(holding_pages.no_answer(str(error)), request.headers, host, shown)
         finally:
@@ -299,7 +299,7 @@ class Gateway:
         bar: BarInjection | None = None,
     ) -> web.StreamResponse:
         if websockets.is_upgrade(request):
-            environment = identifiers.environment_host(_host(request)) if is_preview else ""
+            environment = host_names.environment_host(_host(request)) if is_preview else ""
             with self._open_websockets.admit(client_info.address, environment) as admitted:
                 if not admitted:
                     return holding_pages.render(holding_pages.overloaded(), request.headers)
@@ -316,7 +316,7 @@ class Gateway:
 
     async def _no_route(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:
         states = self._directory.states()
-        state = states.hosts.get(host) or states.get(identifiers.environment_host(host))
+        state = states.hosts.get(host) or states.get(host_names.environment_host(host))
         if state is None:
             wait = self._limits.take_try(client_info.address)
             return holding_pages.render(

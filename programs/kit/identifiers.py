@@ -70,13 +70,6 @@ def service_host(spec: EnvironmentSpec, service: str) -> str:
     return check_host(spec.host if service == first else f"{service}--{spec.host}")
 
 
-def environment_host(host: str) -> str:
-    """The environment of an additional service: ``api--shop-x-1.localhost`` belongs to ``shop-x-1.localhost``."""
-    first, _, rest = host.partition(".")
-    _, mark, name = first.partition("--")
-    return f"{name}.{rest}" if mark and name else host
-
-
 def generation(spec: EnvironmentSpec, version: str) -> str:
     """Twelve digits of the commit, then six of a hash over everything else that affects the build."""
     rest = hashlib.sha256(f"{version} {spec.digest}".encode()).hexdigest()[:6]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from programs.kit import identifiers
+from programs.kit import host_names
 
 LOOPBACK = "127.0.0.1"
 MAX_REDIRECTS = 5
@@ -60,7 +60,7 @@ def shown(location: str) -> str:
 
 
 def _environment(parts: SplitResult) -> str:
-    return identifiers.environment_host((parts.hostname or "").lower())
+    return host_names.environment_host((parts.hostname or "").lower())
 
 
 def _port(parts: SplitResult) -> int | None:

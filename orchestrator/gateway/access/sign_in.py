@@ -33,7 +33,7 @@ from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.proxy import headers as names
 from orchestrator.gateway.proxy.headers import ClientInfo
 from orchestrator.gateway.route_directory import file_version
-from programs.kit import identifiers
+from programs.kit import host_names
 
 SIGN_IN_PATH = "/_eph/sign-in"
 COOKIE_SECONDS = 12 * 3600
@@ -116,7 +116,7 @@ class SignInGuard:
     def _accepted_tokens(self, host: str, allow: tuple[str, ...]) -> list[bytes]:
         """The tokens of the file, which open every preview without a list, and those derived from them for this
         environment, which its suites and our health checks have."""
-        environment = identifiers.environment_host(host)
+        environment = host_names.environment_host(host)
         tokens = self.tokens.all()
         derived = [host_token(token, environment).encode() for token in tokens]
         return derived if allow else [*tokens, *derived]
@@ -129,8 +129,8 @@ class SignInGuard:
 
     def _has_valid_cookie(self, request: web.BaseRequest, host: str, scheme: str, allow: tuple[str, ...]) -> bool:
         """Another preview's page could make requests here with this browser's cookie; that doesn't count."""
-        environment = identifiers.environment_host(host)
-        if is_cross_site(request, lambda page: identifiers.environment_host(page) == environment):
+        environment = host_names.environment_host(host)
+        if is_cross_site(request, lambda page: host_names.environment_host(page) == environment):
             return False
         if self.people.admission(request, host, scheme, allow) is Admission.ALLOWED:
             return True

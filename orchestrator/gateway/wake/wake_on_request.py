@@ -23,7 +23,7 @@ from orchestrator.gateway import holding_pages
 from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.wake import visit_rules
 from orchestrator.gateway.wake.traffic_log import TrafficLog
-from programs.kit import identifiers
+from programs.kit import host_names
 from programs.kit.folder_watch import FolderWatch
 
 log = logging.getLogger("eph.gateway")
@@ -85,7 +85,7 @@ class WakeOnRequest:
         )
 
     def _state(self, host: str) -> PreviewState | None:
-        return self.directory.state(identifiers.environment_host(host))
+        return self.directory.state(host_names.environment_host(host))
 
     def _request_wake(self, host: str) -> None:
         if self.traffic.request_wake(host):

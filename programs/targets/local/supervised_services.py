@@ -131,7 +131,8 @@ def is_answering(settings: LocalSettings, program: ProgramName, port: int, path:
     """Tries more than once: a running service must not be killed for one slow response. A worker doesn't respond."""
     if not path:
         return True
-    service = ServiceProcess(program, "", port, path, 0, {}, *_isolated_and_origin(settings, program))
+    isolated, origin = _isolated_and_origin(settings, program)
+    service = ServiceProcess(program, "", port, path, 0, {}, isolated, origin=origin)
     with _probing(settings, service) as probe:
         return any(found.ok or found.outside for found in (probe() for _ in range(PROBE_ATTEMPTS)))
 
