@@ -149,8 +149,7 @@ def test_no_secret_is_written_where_people_read(site: Site, first: Preview, seco
     number, sha = site.open_pull(
         "telltale", {"eph.yaml": LEAKY_YAML, "migrate.sh": 'echo "connecting to $DATABASE_URL"; exit 7\n'}
     )
-    body = site.wait_for_comment(number, sha[:7], "Failed", "connecting to postgresql://")
-    assert re.search(r"connecting to postgresql://[a-z0-9_]+:\*\*\*@", body)
+    site.wait_for_comment(number, sha[:7], "Failed", "connecting to ***")
     passwords = set(re.findall(r"postgresql://[a-z0-9_]+:([^@\s*]{16,})@", _launch_files(site)))
     known = secret_values(site, first, second) | {f"password {index}": word for index, word in enumerate(passwords)}
     assert len(known) >= 8

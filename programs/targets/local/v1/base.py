@@ -66,8 +66,8 @@ class Provider(ResourceProvider):
 
 
 def hidden(props: Props) -> tuple[str, ...]:
-    """The values to redact from output: secrets, and the URLs of databases."""
-    return tuple(props["env"][name] for name in props.get("secrets", ()))
+    """The values to redact from output: secrets, and the URLs of databases, which hooks before a destroy don't get."""
+    return tuple(props["env"][name] for name in props.get("secrets", ()) if name in props["env"])
 
 
 def place(host: LocalSettings, props: Props) -> Workspace:
