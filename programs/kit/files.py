@@ -58,10 +58,12 @@ def _temporary_file(path: Path, content: bytes, mode: int, durable: bool) -> Ite
 
 def remove(path: Path) -> None:
     """Removes a file, a link or a whole tree, even if a preview changed the modes of its folders."""
-    if path.is_dir() and not path.is_symlink():
+    if not path.is_dir() or path.is_symlink():
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # it became a folder meanwhile
+            path.unlink()
+            return
+    with contextlib.suppress(FileNotFoundError):
         trees.remove_tree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -40,24 +40,25 @@ def expire(world: GatewayWorld, seconds: float) -> None:
     world.state(HOST, phase="ready", expires_at=time.time() + seconds)
 
 
-async def test_a_request_that_was_held_until_after_the_expiry_is_not_answered(world: GatewayWorld) -> None:
+@pytest.mark.parametrize(("seconds", "status"), [(60.0, 200), (-1.0, 410)])
+async def test_a_request_that_was_held_until_after_the_expiry_is_not_answered(
+    world: GatewayWorld, seconds: float, status: int
+) -> None:
     async def hello(_: web.BaseRequest) -> web.Response:
         return web.Response(text="hello")
 
     upstream = f"http://127.0.0.1:{await world.upstream(hello)}"
     route = {"host": HOST, "upstream": upstream}
     await world.start()
-    for seconds, status in ((60.0, 200), (-1.0, 410)):
-        expire(world, 60)
-        world.write(f"routes/{HOST}.json", {**route, "asleep": True})
-        (world.directory / "traffic.json").unlink(missing_ok=True)
-        held = asyncio.create_task(world.request(HOST))
-        async with asyncio.timeout(10):
-            while not (world.directory / "traffic.json").exists():
-                await asyncio.sleep(0.01)
-        expire(world, seconds)
-        world.write(f"routes/{HOST}.json", route)
-        assert (await held).status == status
+    expire(world, 60)
+    world.write(f"routes/{HOST}.json", {**route, "asleep": True})
+    held = asyncio.create_task(world.request(HOST))
+    async with asyncio.timeout(10):
+        while not (world.directory / "traffic.json").exists():
+            await asyncio.sleep(0.01)
+    expire(world, seconds)
+    world.write(f"routes/{HOST}.json", route)
+    assert (await held).status == status
 
 
 async def test_a_stream_ends_when_the_deploy_expires(world: GatewayWorld) -> None:
