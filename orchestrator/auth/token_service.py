@@ -1,8 +1,7 @@
 """Issues, lists and revokes tokens, and records who did it.
 
-Nobody can create a token that may do more, or for longer, than the caller: the role, the repositories, the expiry and
-the number of label deploys of the caller's own token are limits. Only admins create tokens for services, and services
-create none.
+A new token never allows more, or lasts longer, than the caller's own: its role, repositories, expiry and number of
+label deploys are the limits. Only admins create tokens for services, and services create none.
 """
 
 from __future__ import annotations

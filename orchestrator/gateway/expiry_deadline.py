@@ -16,7 +16,6 @@ async def until(end: Callable[[], float], now: Callable[[], float]) -> AsyncIter
     """Interrupts the block at ``end``, and then raises DeployExpired. Both are in seconds since the epoch; the end may
     move while the block runs, so it is looked up again when it is reached."""
     loop, deadline = asyncio.get_running_loop(), asyncio.timeout(None)
-
     timer: asyncio.TimerHandle | None = None
 
     def check() -> None:

@@ -86,7 +86,7 @@ class SessionGuard:
             self._stop(session, role, resource)
 
     def end_all(self) -> None:
-        """Ends the sessions of all environments: without a session of its own, nothing tells whose are too many."""
+        """Ends the sessions of all environments. Without its own session, it can't tell which role has too many."""
         children = process_table.descendants(self._server())
         self._end(pid for pid in children if process_table.command_line(pid).startswith(_ENVIRONMENT_PROCESS))
 

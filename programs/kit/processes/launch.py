@@ -7,8 +7,8 @@ ordinary user in a user namespace and files keep their owner; PostgreSQL refuses
 
 ``creates`` is the record of a domain that this process keeps alive (``programs.kit.isolation``), ``domain`` that of one
 that it joins, in which ``shown`` paths are reachable. ``limits`` are those of the domain that it creates; without one,
-its own. ``inside`` are the variables for the sandbox: they reach it
-through a file, so nothing that a repository writes is in the environment of bubblewrap itself.
+its own. ``inside`` are the variables for the sandbox: they reach it through a file, so nothing that a repository writes
+is in the environment of bubblewrap itself.
 
 It imports as little as it can, because each start of a service waits for it.
 """
