@@ -77,7 +77,7 @@ def ensure(settings: HostSettings) -> None:
 
 def exists(settings: HostSettings) -> bool:
     """Whether a server is configured or has been created. Without one there are no databases."""
-    return bool(settings.postgres) or (data_folder(settings)).exists()
+    return bool(settings.postgres) or data_folder(settings).exists()
 
 
 def _folder(settings: HostSettings) -> Path:
@@ -90,7 +90,7 @@ def data_folder(settings: HostSettings) -> Path:
 
 
 def _start(settings: HostSettings) -> None:
-    fresh = not (data_folder(settings)).exists()
+    fresh = not data_folder(settings).exists()
     if fresh:
         _initialize(settings)
     if not supervisor.info(settings, PROGRAM) or not _has_current_options(settings):
@@ -249,7 +249,7 @@ def _is_serving(settings: HostSettings) -> bool:
 
 
 def _reachable(settings: HostSettings) -> bool:
-    if not (data_folder(settings)).exists():
+    if not data_folder(settings).exists():
         return False
     try:
         with connect(settings):

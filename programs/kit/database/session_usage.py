@@ -119,12 +119,8 @@ def find_excesses(usage: ServerUsage, bounds: SessionBounds) -> Iterator[tuple[R
 def _roles(sums: Mapping[int, _Sums], temporary: Mapping[int, int]) -> Iterator[RoleUsage]:
     for role, of_role in sums.items():
         pids = frozenset(of_role.processes)
-        memory, files = _sum(pids, _private_bytes), _sum(pids, lambda pid: temporary.get(pid, 0))
+        memory, files = sum(map(_private_bytes, pids)), sum(temporary.get(pid, 0) for pid in pids)
         yield RoleUsage(role, pids, of_role.locks, memory, files, of_role.transaction)
-
-
-def _sum(pids: Iterable[int], measured: Any) -> int:
-    return sum(map(measured, pids))
 
 
 def _private_bytes(pid: int) -> int:
